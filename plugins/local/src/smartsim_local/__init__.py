@@ -1,0 +1,1 @@
+"""The launcher for the machine that the driver runs on."""

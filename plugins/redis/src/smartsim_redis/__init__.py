@@ -1,0 +1,1 @@
+"""Database backends: Valkey, Redis and KeyDB servers."""
