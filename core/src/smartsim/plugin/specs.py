@@ -77,10 +77,15 @@ def smartsim_detect(env: Mapping[str, str], which: Callable[[str], str | None]) 
 
 
 @hookspec
-def smartsim_open(ctx: Context) -> None:
+def smartsim_open(ctx: Context, report: Callable[[JobHandle, JobStatus], None]) -> None:
     """Acquire what the launcher needs for an experiment: a server, a socket. Kind: all plugins of the experiment.
 
     Called once, before the first launch.
+
+    Args:
+        ctx: the experiment.
+        report: tells the engine of a change at once, from any thread. A launcher that is told of its jobs' ends calls it
+            and declares the capability ``push``, so that it is not asked periodically.
     """
 
 
