@@ -7,9 +7,11 @@ from smartsim import Experiment
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
-
+# Not imported from typing: the supervisor imports this package too, and typing alone would double its start-up.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from smartsim.experiment import Experiment as Experiment
 
 __all__ = ["Experiment"]
@@ -18,7 +20,6 @@ __version__ = "1.0.0"
 
 
 def __getattr__(name: str) -> Any:
-    # Lazy, so that the supervisor can import its own modules without paying for the rest.
     if name == "Experiment":
         from smartsim.experiment import Experiment
 
