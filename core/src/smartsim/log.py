@@ -281,6 +281,8 @@ def get_logger(name: str, log_level: str | None = None, fmt: str | None = None) 
     with _lock:
         with _logger_class(ContextAwareLogger):
             logger = logging.getLogger(name)
+        if type(logger) is logging.Logger:  # somebody asked `logging` for that name before us
+            logger.__class__ = ContextAwareLogger
         console = _console_of(logger)
         if console is None:
             console = _ConsoleHandler()
