@@ -9,6 +9,7 @@ import sys
 from graphlib import CycleError, TopologicalSorter
 
 import pytest
+
 from source_tree import all_modules, import_graph
 
 MAX_IMPORT_DEPTH = 10

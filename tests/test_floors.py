@@ -7,6 +7,7 @@ import re
 import tokenize
 
 import pytest
+
 from source_tree import Module, core_modules, plugin_modules
 
 FLOORS = [

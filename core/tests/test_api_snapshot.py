@@ -5,6 +5,7 @@ from __future__ import annotations
 from itertools import pairwise
 
 import pytest
+
 from hook_signatures import Hook, current, snapshot_file, snapshots
 from smartsim.plugin import API_VERSION
 

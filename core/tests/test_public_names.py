@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 import smartsim
 
 TABLE = Path(__file__).parent / "data" / "public-api.txt"
