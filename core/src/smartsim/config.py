@@ -129,6 +129,13 @@ def _seconds(text: str) -> float:
     return value
 
 
+def _duration(text: str) -> float:
+    value = float(text)
+    if not 0 <= value < math.inf:
+        raise ValueError(text)
+    return value
+
+
 def _flag(text: str) -> bool:
     return int(text) > 0
 
@@ -185,6 +192,14 @@ JM_INTERVAL: Variable[float] = Variable(
     group=_GENERAL,
     meaning="How late news of a batch job may be: the longest time, in seconds, between two queries of the scheduler. "
     "Local processes report by themselves and are not affected.",
+)
+STOP_GRACE: Variable[float] = Variable(
+    "SMARTSIM_STOP_GRACE",
+    "number of seconds from 0",
+    _duration,
+    5.0,
+    group=_GENERAL,
+    meaning="How long a job that is stopped may take to end by itself, in seconds, before it is ended by force.",
 )
 
 _DATABASE = "Database server"
