@@ -1,0 +1,7 @@
+"""Alias: scripts import the verbosity of a preview from here."""
+
+from __future__ import annotations
+
+from smartsim.preview.value import Format, Verbosity
+
+__all__ = ["Format", "Verbosity"]
