@@ -32,8 +32,8 @@ napoleon_numpy_docstring = False
 napoleon_use_ivar = True
 python_display_short_literal_types = True
 
-# Every reference to our own names must lead somewhere. Those to the standard library and to other packages would need their
-# inventories, that is a network: they stay plain text.
+# Every reference to our own names must lead somewhere. Those to the standard library and to other packages would need
+# their inventories, that is a network: they stay plain text.
 nitpick_ignore_regex = [(r"py:.*", r"(?!smartsim[._]).*")]
 
 html_theme = "furo"

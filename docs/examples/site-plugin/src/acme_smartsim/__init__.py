@@ -1,0 +1,1 @@
+"""What the Acme computing centre adds to SmartSim."""
