@@ -35,7 +35,7 @@ __all__ = ["COLOCATED_ENGINE", "PlanOf", "build_preview"]
 
 Launchable: TypeAlias = Union["Model", "Ensemble", "Orchestrator", "DBNode"]
 PlanOf: TypeAlias = Callable[[Launchable], LaunchPlan]
-"""Tells the exact command of whatever is launched on its own: a Model or a DBNode without batch settings, or a Model, an
+"""Tells the exact command of what is launched on its own: a Model or a DBNode without batch settings, or a Model, an
 Ensemble or an Orchestrator with them."""
 
 COLOCATED_ENGINE = "redis"

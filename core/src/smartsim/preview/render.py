@@ -66,7 +66,7 @@ def render(
     """
     level = Verbosity.parse(verbosity)
     name = output_format.value if isinstance(output_format, Format) else output_format
-    text = answer(preview, level.value, name) if isinstance(name, str) else None
+    text = answer(preview, level.value, name)
     if text is None:
         known = ", ".join(repr(member.value) for member in Format)
         raise PreviewFormatError(

@@ -5,7 +5,7 @@ All values are frozen all the way down and survive a round trip through JSON (`s
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence  # noqa: TC003 - reading a value from JSON evaluates the annotations
+from collections.abc import Iterable, Mapping  # noqa: TC003 - reading JSON evaluates the annotations
 from enum import StrEnum
 from typing import Any
 
@@ -63,7 +63,11 @@ class Format(StrEnum):
     PLAINTEXT = "plain_text"
 
 
-def _strings(value: Sequence[object]) -> tuple[str, ...]:
+def _tuple(value: Iterable[Any]) -> tuple[Any, ...]:
+    return tuple(value)
+
+
+def _strings(value: Iterable[object]) -> tuple[str, ...]:
     if isinstance(value, str):
         raise TypeError(f"expected a sequence of strings, got the text {value!r}: wrap it in a list")
     return tuple(str(item) for item in value)
@@ -123,7 +127,7 @@ class DatabasePreview:
     identifier: str
     path: str = ""
     shards: int = 1
-    ports: tuple[int, ...] = field(default=(), converter=tuple)
+    ports: tuple[int, ...] = field(default=(), converter=_tuple)
     interfaces: tuple[str, ...] = field(default=(), converter=_strings)
     type: str = ""
     executable: str = ""
@@ -131,7 +135,7 @@ class DatabasePreview:
     run_args: Mapping[str, str | None] = field(default=_EMPTY, converter=_options)
     batch: BatchPreview | None = None
     started: bool = False
-    plans: tuple[PlanPreview, ...] = field(default=(), converter=tuple)
+    plans: tuple[PlanPreview, ...] = field(default=(), converter=_tuple)
 
 
 @frozen(kw_only=True)
@@ -152,7 +156,7 @@ class ColocatedPreview:
     identifier: str = ""
     type: str = ""
     connection: str = "TCP"
-    ports: tuple[int, ...] = field(default=(), converter=tuple)
+    ports: tuple[int, ...] = field(default=(), converter=_tuple)
     unix_socket: str = ""
     interfaces: tuple[str, ...] = field(default=(), converter=_strings)
     cpus: int = 1
@@ -170,7 +174,7 @@ class ClientPreview:
         key_prefixing: whether the keys that it writes are prefixed with the Model's name.
     """
 
-    databases: tuple[DatabasePreview, ...] = field(default=(), converter=tuple)
+    databases: tuple[DatabasePreview, ...] = field(default=(), converter=_tuple)
     colocated: ColocatedPreview | None = None
     incoming: tuple[str, ...] = field(default=(), converter=_strings)
     key_prefixing: bool = False
@@ -267,11 +271,11 @@ class ModelPreview:
     params: Mapping[str, str] = field(default=_EMPTY, converter=freeze)
     files: FilesPreview = field(factory=FilesPreview)
     colocated: ColocatedPreview | None = None
-    scripts: tuple[ScriptPreview, ...] = field(default=(), converter=tuple)
-    ml_models: tuple[MLModelPreview, ...] = field(default=(), converter=tuple)
+    scripts: tuple[ScriptPreview, ...] = field(default=(), converter=_tuple)
+    ml_models: tuple[MLModelPreview, ...] = field(default=(), converter=_tuple)
     key_prefix: str | None = None
     client: ClientPreview | None = None
-    plans: tuple[PlanPreview, ...] = field(default=(), converter=tuple)
+    plans: tuple[PlanPreview, ...] = field(default=(), converter=_tuple)
 
 
 @frozen(kw_only=True)
@@ -295,8 +299,8 @@ class EnsemblePreview:
     replicas: int | None = None
     strategy: str = ""
     batch: BatchPreview | None = None
-    members: tuple[ModelPreview, ...] = field(default=(), converter=tuple)
-    plans: tuple[PlanPreview, ...] = field(default=(), converter=tuple)
+    members: tuple[ModelPreview, ...] = field(default=(), converter=_tuple)
+    plans: tuple[PlanPreview, ...] = field(default=(), converter=_tuple)
 
 
 @frozen(kw_only=True)
@@ -316,7 +320,7 @@ class Preview:
     experiment: str
     path: str
     launcher: str
-    active: tuple[DatabasePreview, ...] = field(default=(), converter=tuple)
-    orchestrators: tuple[DatabasePreview, ...] = field(default=(), converter=tuple)
-    models: tuple[ModelPreview, ...] = field(default=(), converter=tuple)
-    ensembles: tuple[EnsemblePreview, ...] = field(default=(), converter=tuple)
+    active: tuple[DatabasePreview, ...] = field(default=(), converter=_tuple)
+    orchestrators: tuple[DatabasePreview, ...] = field(default=(), converter=_tuple)
+    models: tuple[ModelPreview, ...] = field(default=(), converter=_tuple)
+    ensembles: tuple[EnsemblePreview, ...] = field(default=(), converter=_tuple)
