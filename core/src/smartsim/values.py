@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -54,6 +54,14 @@ def freeze(value: Any) -> Any:
     if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
         return tuple(freeze(item) for item in value)
     return value
+
+
+def _names(value: Iterable[str]) -> frozenset[str]:
+    return frozenset(value)
+
+
+def _tuple(value: Iterable[Any]) -> tuple[Any, ...]:
+    return tuple(value)
 
 
 def _words(value: Sequence[str]) -> tuple[str, ...]:
@@ -116,7 +124,7 @@ class JobSpec:
     stderr: str
     resources: Resources = field(factory=Resources)
     options: Mapping[str, Any] = field(default=_EMPTY, converter=freeze)
-    mpmd: tuple[JobSpec, ...] = field(default=(), converter=tuple)
+    mpmd: tuple[JobSpec, ...] = field(default=(), converter=_tuple)
     entity_type: str = "Model"
     group: str = ""
     run: int = 0
@@ -152,7 +160,7 @@ class BatchSpec:
     resources: Resources = field(factory=Resources)
     options: Mapping[str, Any] = field(default=_EMPTY, converter=freeze)
     preamble: tuple[str, ...] = field(default=(), converter=_words)
-    steps: tuple[JobSpec, ...] = field(default=(), converter=tuple)
+    steps: tuple[JobSpec, ...] = field(default=(), converter=_tuple)
     entity_type: str = "Ensemble"
     run: int = 0
 
@@ -178,6 +186,9 @@ class LaunchPlan:
         stderr: absolute file that receives the command's standard error.
         allocation: identifier of the allocation the step runs in, or None.
         entity: name of the entity.
+        entity_type: class name of the entity.
+        group: name of the ensemble or orchestrator that the entity belongs to, or the empty string.
+        run: RunID, from 0.
     """
 
     kind: str = "process"
@@ -191,6 +202,9 @@ class LaunchPlan:
     stderr: str
     allocation: str | None = None
     entity: str
+    entity_type: str = "Model"
+    group: str = ""
+    run: int = 0
 
 
 @frozen(kw_only=True)
@@ -273,7 +287,7 @@ class OrchestratorSpec:
     identifier: str
     engine: str
     path: str
-    ports: tuple[int, ...] = field(converter=tuple)
+    ports: tuple[int, ...] = field(converter=_tuple)
     interfaces: tuple[str, ...] = field(converter=_words)
     settings: tuple[Mapping[str, Any], ...] = field(default=(), converter=freeze)
     resources: Resources = field(factory=Resources)
@@ -345,7 +359,7 @@ class Deployment:
 
     identifier: str
     engine: str
-    nodes: tuple[DbNodeAddress, ...] = field(converter=tuple)
+    nodes: tuple[DbNodeAddress, ...] = field(converter=_tuple)
     path: str = ""
 
     @property
@@ -367,12 +381,15 @@ class Context:
         experiment: name of the experiment.
         path: absolute folder of the experiment.
         launcher: name of the launcher.
+        run_id: names one call of ``Experiment.start`` in the journal; empty where nothing is launched. A plan must not
+            depend on it.
         environ: the driver's environment at the time of the call.
     """
 
     experiment: str
     path: str
     launcher: str
+    run_id: str = ""
     environ: Mapping[str, str] = field(default=_EMPTY, converter=freeze, repr=False)
 
 
@@ -416,8 +433,8 @@ class PluginInfo:
 
     name: str
     kind: str
-    api: tuple[int, int] = field(converter=tuple)
-    capabilities: frozenset[str] = field(default=frozenset(), converter=frozenset)
+    api: tuple[int, int] = field(converter=_tuple)
+    capabilities: frozenset[str] = field(default=frozenset(), converter=_names)
 
 
 @cache

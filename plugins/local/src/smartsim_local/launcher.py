@@ -73,6 +73,9 @@ class LocalLauncher:
             cwd=spec.cwd,
             stdout=spec.stdout,
             stderr=spec.stderr,
+            entity_type=spec.entity_type,
+            group=spec.group,
+            run=spec.run,
         )
 
     @hookimpl
