@@ -8,33 +8,24 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from smartsim.database.orchestrator import Orchestrator
+    from smartsim.engine.manifest import Manifest
     from smartsim.entity.ensemble import Ensemble
     from smartsim.entity.model import Model
 
 __all__ = ["launch_summary"]
 
 
-def launch_summary(
-    *,
-    experiment: str,
-    path: str,
-    launcher: str,
-    models: Sequence[Model] = (),
-    ensembles: Sequence[Ensemble] = (),
-    databases: Sequence[Orchestrator] = (),
-    database_active: bool = False,
-) -> str:
+def launch_summary(experiment: str, path: str, launcher: str, manifest: Manifest, *, database_active: bool) -> str:
     """Return the text, which starts with two line ends so that it stands apart from the prefix of a log line.
 
     Args:
         experiment: name of the experiment.
         path: its folder.
         launcher: name of its launcher.
-        models: Models that are about to be launched.
-        ensembles: Ensembles that are about to be launched.
-        databases: databases that are about to be launched.
+        manifest: what is about to be launched.
         database_active: whether a database of the experiment runs already.
     """
+    models, ensembles, databases = manifest.models, manifest.ensembles, manifest.dbs
     lines = ["=== Launch Summary ===", f"Experiment: {experiment}", f"Experiment Path: {path}", f"Launcher: {launcher}"]
     if models:
         lines.append(f"Models: {len(models)}")

@@ -112,7 +112,7 @@ class _Builder:
             identifier=spec.identifier,
             path=spec.path,
             shards=spec.shards,
-            ports=spec.ports,
+            ports=tuple(dict.fromkeys(spec.ports)),
             interfaces=spec.interfaces,
             type=info.type,
             executable=info.executable,

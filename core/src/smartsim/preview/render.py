@@ -1,31 +1,27 @@
-"""Turns a preview into plain text, and writes it where the user wants it."""
+"""Turns a preview into plain text."""
 
 from __future__ import annotations
 
-import os
 import shlex
 import textwrap
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from smartsim.error.errors import PreviewFormatError
 from smartsim.plugin import API_VERSION, hookimpl
 from smartsim.preview.value import Format, Verbosity
 from smartsim.values import PluginInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from jinja2 import Template
 
     from smartsim.preview.value import ModelPreview, Preview
 
-__all__ = ["plain_text", "plugin", "render", "shell_word", "write_preview"]
+__all__ = ["plain_text", "plugin", "shell_word"]
 
 _WRAP_COLUMNS = 150
 _MEMBERS_IN_FULL = 2
-_MAX_NUMBER = 1_000_000
 
 
 class _PlainText:
@@ -44,35 +40,6 @@ class _PlainText:
 
 plugin = _PlainText()
 """What the entry point of this distribution names."""
-
-
-def render(
-    preview: Preview,
-    verbosity: Verbosity | str,
-    output_format: Format | str,
-    answer: Callable[[Preview, str, str], str | None],
-) -> str:
-    """Return the text of a preview in the format that the user asked for.
-
-    Args:
-        preview: what is to be shown.
-        verbosity: how much of it.
-        output_format: name of the format.
-        answer: asks the plugins, as `smartsim.plugin.manager.Plugins.render_preview` does.
-
-    Raises:
-        ValueError: there is no such verbosity.
-        PreviewFormatError: no plugin renders that format.
-    """
-    level = Verbosity.parse(verbosity)
-    name = output_format.value if isinstance(output_format, Format) else output_format
-    text = answer(preview, level.value, name)
-    if text is None:
-        known = ", ".join(repr(member.value) for member in Format)
-        raise PreviewFormatError(
-            f"output_format={output_format!r} is not known: use {known}, or install the plugin that provides the format"
-        )
-    return text
 
 
 def plain_text(preview: Preview, verbosity: Verbosity) -> str:
@@ -178,51 +145,3 @@ def _first_and_last(members: Sequence[ModelPreview]) -> Iterator[tuple[ModelPrev
     else:
         yield members[0], 0
         yield members[-1], len(members) - 2
-
-
-# --- files -----------------------------------------------------------------------------------------------------------
-
-
-def write_preview(text: str, output_filename: str | os.PathLike[str]) -> Path:
-    """Write a preview to a file that did not exist before, and return its absolute path.
-
-    When `output_filename` exists, the first free one of ``<stem>_01.txt``, ``<stem>_02.txt``, ... beside it is taken,
-    whatever else writes there at the same time.
-
-    Raises:
-        TypeError: `output_filename` is not a path.
-        ValueError: it is empty.
-        OSError: the file cannot be written; no half of it is left behind.
-    """
-    if not isinstance(output_filename, (str, os.PathLike)):
-        raise TypeError(f"output_filename must be a path, not {type(output_filename).__name__}")
-    if not os.fspath(output_filename):
-        raise ValueError("output_filename is empty: name a file, or leave it out to see the preview on the screen")
-    path = Path(output_filename).absolute()
-    if not path.parent.is_dir():
-        raise FileNotFoundError(
-            f"output_filename={str(output_filename)!r}: the folder {path.parent} does not exist, make it first"
-        )
-    if path.is_dir():
-        raise IsADirectoryError(f"output_filename={str(output_filename)!r} is a folder: name a file inside it")
-    for candidate in _candidates(path):
-        try:
-            file = candidate.open("xb")
-        except FileExistsError:
-            continue
-        try:
-            with file:
-                file.write(text.removesuffix("\n").encode("utf-8", "backslashreplace") + b"\n")
-        except OSError:
-            candidate.unlink(missing_ok=True)
-            raise
-        return candidate
-    raise FileExistsError(
-        f"output_filename={str(output_filename)!r}: there are {_MAX_NUMBER} numbered files of that name already"
-    )
-
-
-def _candidates(path: Path) -> Iterator[Path]:
-    yield path
-    for number in range(1, _MAX_NUMBER + 1):
-        yield path.with_name(f"{path.stem}_{number:02d}.txt")
