@@ -1,4 +1,4 @@
-"""An Experiment: a database, an Ensemble that writes into it, and a Model that reads it meanwhile. `make demo` runs it."""
+"""A database, an Ensemble that writes into it, and a Model that reads it meanwhile: what `make demo` runs."""
 
 import socket
 import sys

@@ -1,8 +1,8 @@
 """The immutable values that core and plugins exchange.
 
-Every value is frozen all the way down (lists become tuples, dictionaries become immutable mappings), is hashable when its
-content is, and survives a round trip through JSON: ``from_json(type(v), to_json(v)) == v``. New fields always have a
-default, so that an older plugin keeps working.
+Every value is frozen all the way down (lists become tuples, dictionaries become immutable mappings), is hashable when
+its content is, and survives a round trip through JSON: ``from_json(type(v), to_json(v)) == v``. New fields always have
+a default, so that an older plugin keeps working.
 """
 
 from __future__ import annotations
@@ -108,7 +108,8 @@ class JobSpec:
         stdout: absolute file that receives standard output.
         stderr: absolute file that receives standard error.
         resources: what the step asks for.
-        options: what the run settings carry, JSON values only. Core fills ``settings`` (class name of the run settings),
+        options: what the run settings carry, JSON values only. Core fills ``settings`` (class name of the run
+            settings),
             ``run_command`` (str or None) and ``run_args`` (formatted words); a settings class may add keys.
         mpmd: further programs of the same step, for run commands that can start several.
         entity_type: ``Model`` or ``DBNode``.

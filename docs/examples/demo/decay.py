@@ -3,11 +3,11 @@
 import json
 import math
 import os
+from pathlib import Path
 
 from redis import Redis
 
-with open("input.json") as file:
-    rate = json.load(file)["rate"]
+rate = json.loads(Path("input.json").read_text())["rate"]
 
 amounts = [100 * math.exp(-rate * step) for step in range(10)]
 
