@@ -115,7 +115,7 @@ def test_a_hook_that_does_not_exist_is_refused(install: Install) -> None:
 
 def test_a_range_that_excludes_this_core_is_refused_with_the_remedy(install: Install) -> None:
     install("old", requires="<0.5")
-    with pytest.raises(PluginError, match="needs smartsim-core<0.5.*pip install"):
+    with pytest.raises(PluginError, match=r"needs smartsim-core<0\.5.*pip install"):
         Plugins.for_launcher("old")
 
 
@@ -149,7 +149,7 @@ def test_the_environment_can_restrict_the_set(install: Install, monkeypatch: pyt
 
 
 def test_an_unknown_launcher_is_refused_with_what_there_is() -> None:
-    with pytest.raises(SSUnsupportedError, match="Launcher type not supported: nowhere.*local"):
+    with pytest.raises(SSUnsupportedError, match=r"Launcher type not supported: nowhere.*local"):
         Plugins.for_launcher("nowhere")
 
 

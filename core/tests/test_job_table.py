@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from itertools import pairwise
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -35,7 +36,7 @@ def test_states_move_forward_and_end_once(reported: list[State]) -> None:
     for state in reported:
         table.report(handle(1), JobStatus(state=state))
     seen = [event.status.state for event in events]
-    assert all(before.can_become(after) for before, after in zip(seen, seen[1:], strict=False))
+    assert all(before.can_become(after) for before, after in pairwise(seen))
     assert sum(state.terminal for state in seen) <= 1
     first_end = next((state for state in reported if state.terminal), None)
     assert table.jobs()[0].status.state is (first_end or seen[-1])

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
 from numbers import Number
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,19 +10,21 @@ from typing import TYPE_CHECKING, Any
 from smartsim.engine.manifest import Manifest
 from smartsim.engine.session import Session
 from smartsim.entity import Ensemble, EntitySequence, Model, SmartSimEntity
-from smartsim.error import EntityExistsError, SmartSimError, SSUnsupportedError
+from smartsim.error import SmartSimError
 from smartsim.log import ctx_exp_path, get_logger, method_contextualizer
 from smartsim.plugin.manager import Plugins
 from smartsim.preview.value import Format, Verbosity
 from smartsim.settings.settings import batch_settings_from, run_settings_from
-from smartsim.status import SmartSimStatus
 from smartsim.telemetry import ExperimentTelemetryConfiguration
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
     from smartsim.database import Orchestrator
     from smartsim.engine.summary import Summary
     from smartsim.settings.base import BatchSettings, RunSettings
     from smartsim.settings.containers import Container
+    from smartsim.status import SmartSimStatus
 
 __all__ = ["Experiment"]
 
@@ -42,8 +43,8 @@ class Experiment:
         name: name of the experiment; also the name of its folder unless `exp_path` is given.
         exp_path: existing folder for everything the experiment writes; relative to the current folder. By default
             ``<current folder>/<name>``, which is made when it is first needed.
-        launcher: ``local``, the name of an installed launcher plugin (see ``smart plugins``), or ``auto`` for the one that
-            fits this machine best.
+        launcher: ``local``, the name of an installed launcher plugin (see ``smart plugins``), or ``auto`` for the one
+            that fits this machine best.
 
     Raises:
         TypeError: `name`, `exp_path` or `launcher` is no text.
@@ -103,8 +104,8 @@ class Experiment:
     ) -> None:
         """Launch entities: databases first, then Ensembles, then Models.
 
-        A Model that fails while it runs does not make this raise: its status becomes Failed and the log says so. The same
-        object may be started again once it has ended; its earlier output is kept as ``<name>.<n>.out``.
+        A Model that fails while it runs does not make this raise: its status becomes Failed and the log says so. The
+        same object may be started again once it has ended; its earlier output is kept as ``<name>.<n>.out``.
 
         Args:
             args: what to launch.
@@ -116,8 +117,8 @@ class Experiment:
             TypeError: an argument cannot be launched.
             SSUnsupportedError: an entity is running already, or its name was used by another one.
             SSDBIDConflictError: a running database has the same identifier.
-            SmartSimError: something could not be launched, or a database failed to start. Whatever this call had launched
-                before has been ended.
+            SmartSimError: something could not be launched, or a database failed to start. Whatever this call had
+                launched before has been ended.
         """
         manifest = Manifest.of(args)
         if summary:
@@ -139,7 +140,8 @@ class Experiment:
 
         Raises:
             TypeError: an argument cannot be stopped.
-            NotStartedError: an entity was never started; it is both a `SmartSimError` and a `KeyError`. Nothing is stopped.
+            NotStartedError: an entity was never started; it is both a `SmartSimError` and a `KeyError`. Nothing is
+                stopped.
         """
         try:
             self._session.stop(Manifest.of(args))
@@ -179,7 +181,8 @@ class Experiment:
     def get_status(self, *args: SmartSimEntity | EntitySequence[SmartSimEntity]) -> list[SmartSimStatus]:
         """The status of entities: of Models, then of the members of Ensembles, then of the shards of databases.
 
-        What is launched as one batch job has one status. What was never started is `SmartSimStatus.STATUS_NEVER_STARTED`.
+        What is launched as one batch job has one status. What was never started is
+        `SmartSimStatus.STATUS_NEVER_STARTED`.
 
         Raises:
             TypeError: an argument is no entity.
@@ -256,8 +259,8 @@ class Experiment:
             args: entities to show.
             verbosity_level: ``info``, ``debug`` (with derived values) or ``developer`` (with the exact commands).
             output_format: ``plain_text``, or a format that an installed plugin renders.
-            output_filename: file to write to; when it exists, the next free ``<stem>_01.txt`` is taken. By default the text
-                goes to the log.
+            output_filename: file to write to; when it exists, the next free ``<stem>_01.txt`` is taken. By default the
+                text goes to the log.
 
         Raises:
             ValueError: there is no such verbosity.
@@ -385,7 +388,8 @@ class Experiment:
         Args:
             exe: executable: a path, or a name on PATH.
             exe_args: its arguments; a text is split at white space. ``exec_args`` is accepted as well.
-            run_command: ``auto`` for the launcher's own, the name of a run command such as ``mpirun``, or empty for none.
+            run_command: ``auto`` for the launcher's own, the name of a run command such as ``mpirun``, or empty for
+                none.
             run_args: options of the run command.
             env_vars: variables for the job.
             container: container to run in.

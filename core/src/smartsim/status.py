@@ -7,7 +7,6 @@ from enum import Enum
 __all__ = ["TERMINAL_STATUSES", "SmartSimStatus", "State"]
 
 
-
 class SmartSimStatus(Enum):
     """What `Experiment.get_status` answers for an entity.
 

@@ -5,9 +5,7 @@ srun, mpiexec and jsrun are processes too, so this serves every launcher that do
 
 from __future__ import annotations
 
-import signal
 import threading
-from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -17,6 +15,8 @@ from smartsim.status import State
 from smartsim.values import Context, JobHandle, JobStatus, LaunchPlan, PluginInfo
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
     from smartsim.engine.supervisor.client import Exited, SupervisorClient
 
 __all__ = ["ProcessBackend", "exit_status"]
@@ -189,24 +189,14 @@ class ProcessBackend:
 
 
 def exit_status(exited: Exited) -> JobStatus:
-    """What the end of a process means: a stopped one is cancelled whatever its exit code; a missing exit code is a failure."""
+    """What the end of a process means.
+
+    A stopped one is cancelled, whatever its exit code; one without an exit code has failed.
+    """
     code = exited.returncode
-    if exited.stopped:
-        state = State.CANCELLED
-    else:
-        state = State.COMPLETED if code == 0 else State.FAILED
-    return JobStatus(state=state, returncode=code, reason=exited.reason or _reason(code), observed_at=exited.at)
-
-
-def _reason(code: int | None) -> str:
-    if code is None:
-        return "its exit code is not known"
-    if code >= 0:
-        return f"exit code {code}" if code else ""
-    try:
-        return f"ended by {signal.Signals(-code).name}"
-    except ValueError:
-        return f"ended by signal {-code}"
+    ended = State.COMPLETED if code == 0 else State.FAILED
+    state = State.CANCELLED if exited.stopped else ended
+    return JobStatus(state=state, returncode=code, reason=exited.reason, observed_at=exited.at)
 
 
 def _launch_failure(failed: Sequence[tuple[LaunchPlan, str | None]]) -> str:

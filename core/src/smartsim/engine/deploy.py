@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,11 +12,13 @@ from smartsim.database.checkpoint import Checkpoint, write_checkpoint
 from smartsim.engine.plan import batch_spec
 from smartsim.error import SmartSimError, SSDBIDConflictError
 from smartsim.log import get_logger
-from smartsim.values import BatchSpec, Context, Deployment, JobHandle, JobSpec
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
     from smartsim.database import Orchestrator
     from smartsim.engine.runtime import Runtime
+    from smartsim.values import BatchSpec, Context, Deployment, JobHandle, JobSpec
 
 __all__ = ["Databases", "last_lines"]
 

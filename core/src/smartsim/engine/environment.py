@@ -5,10 +5,14 @@ Names and values are those that the published SmartRedis clients read.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING
 
 from smartsim.servertype import CLUSTERED, STANDALONE
-from smartsim.values import Deployment
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from smartsim.values import Deployment
 
 __all__ = ["MAX_ADDRESSES", "SOCKET_TIMEOUT_MS", "client_environment", "suffix"]
 

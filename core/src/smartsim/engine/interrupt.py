@@ -5,11 +5,13 @@ from __future__ import annotations
 import signal
 import threading
 import weakref
-from collections.abc import Callable
-from types import FrameType
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from smartsim.log import get_logger
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
 
 __all__ = ["Interruptible", "watch"]
 

@@ -6,12 +6,16 @@ The thread that learns of an exit must not wait for an observer, and an observer
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
 from queue import SimpleQueue
+from typing import TYPE_CHECKING
 
 from smartsim.log import ContextThread, get_logger
 from smartsim.status import State
-from smartsim.values import JobEvent
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+    from smartsim.values import JobEvent
 
 __all__ = ["Observers", "log_event"]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,8 @@ from smartsim.error import SSUnsupportedError
 from smartsim.values import BatchSpec, Context, JobSpec, LaunchPlan
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
     from smartsim.entity import Model
     from smartsim.plugin.manager import Plugins
     from smartsim.settings.base import BatchSettings, RunSettings

@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import socket
 import uuid
-from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,6 +22,8 @@ from smartsim.status import State
 from smartsim.values import BatchSpec, Context, JobHandle, JobSpec, JobStatus, LaunchPlan
 
 if TYPE_CHECKING:
+    from collections.abc import Collection, Iterable, Sequence
+
     from smartsim.engine.supervisor.journal import Journal
     from smartsim.plugin.manager import Plugins
 

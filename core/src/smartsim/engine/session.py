@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import weakref
-from collections.abc import Callable, Collection, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,13 +16,15 @@ from smartsim.engine.runtime import Runtime
 from smartsim.error import LauncherError, NotStartedError, SmartSimError, SSUnsupportedError
 from smartsim.log import get_logger
 from smartsim.status import SmartSimStatus
-from smartsim.values import BatchSpec, Context, Deployment, JobHandle, JobSpec, LaunchPlan
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Collection, Iterable, Sequence
+
     from smartsim.database import Orchestrator
     from smartsim.engine.table import Job
     from smartsim.entity import DBNode, Ensemble, Model
     from smartsim.plugin.manager import Plugins
+    from smartsim.values import BatchSpec, Context, Deployment, JobHandle, JobSpec, LaunchPlan
 
 __all__ = ["Session"]
 
@@ -133,7 +134,7 @@ class Session:
         return batch_spec(model.name, model.path, model.batch_settings, [step], entity_type="Model", run=step.run)
 
     def planner(self, manifest: Manifest) -> Callable[[Model | Ensemble | Orchestrator | DBNode], LaunchPlan]:
-        """Tells what starting `manifest` would execute for each entity that is launched on its own; nothing is launched."""
+        """Tells what starting `manifest` would execute for an entity that is launched on its own; launches nothing."""
         ctx = self.runtime.context()
         deployments = self.databases.deployments()
         groups = {member.name: ensemble.name for ensemble in manifest.ensembles for member in ensemble.models}

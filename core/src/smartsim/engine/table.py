@@ -1,18 +1,21 @@
 """The job table: what is known of every job of an experiment.
 
-The table is the only mutable place of the engine. States enter through `JobTable.report`, from whichever thread learns of
-them, and move forward only; every change becomes one `JobEvent` for the observers and wakes whoever waits.
+The table is the only mutable place of the engine. States enter through `JobTable.report`, from whichever thread learns
+of them, and move forward only; every change becomes one `JobEvent` for the observers and wakes whoever waits.
 """
 
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
 from smartsim.status import State
 from smartsim.values import JobEvent, JobHandle, JobStatus, LaunchPlan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
 
 __all__ = ["Job", "JobTable"]
 
@@ -97,7 +100,8 @@ class JobTable:
     def report(self, handle: JobHandle, status: JobStatus) -> None:
         """Take note of what became known of a job.
 
-        A backward move is dropped. A job that ended is told to the table exactly once. A report may arrive before `add`.
+        A backward move is dropped. A job that ended is told to the table exactly once. A report may arrive before
+        `add`.
         """
         self.report_all([(handle, status)])
 

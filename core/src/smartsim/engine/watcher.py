@@ -1,15 +1,21 @@
-"""Follows jobs whose end nobody reports by itself, such as batch jobs: one query for all of them, at growing intervals."""
+"""Follows jobs whose end nobody reports by itself, such as batch jobs.
+
+All of them are asked about with one query, at growing intervals.
+"""
 
 from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Iterable, Sequence
 
 from smartsim.config import JM_INTERVAL
 from smartsim.error import SmartSimError, SSInternalError
 from smartsim.log import get_logger
-from smartsim.values import JobHandle, JobStatus
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from smartsim.values import JobHandle, JobStatus
+    from collections.abc import Callable, Iterable, Sequence
 
 __all__ = ["FIRST_INTERVAL", "Watcher"]
 
@@ -24,8 +30,8 @@ JITTER = 0.2
 class Watcher:
     """Asks about jobs until each has ended.
 
-    The interval starts at `FIRST_INTERVAL`, grows by half each time, varies by a fifth so that many experiments do not ask
-    in step, and stays below ``SMARTSIM_JM_INTERVAL``. A newly watched job, or any change, makes it short again.
+    The interval starts at `FIRST_INTERVAL`, grows by half each time, varies by a fifth so that many experiments do not
+    ask in step, and stays below ``SMARTSIM_JM_INTERVAL``. A newly watched job, or any change, makes it short again.
 
     Args:
         ask: answers for several jobs with one query; raises when the scheduler does not answer.
@@ -83,8 +89,8 @@ class Watcher:
         """Sleep for one interval; the jobs to ask about, none when there is nothing left to do."""
         with self._changed:
             if self._handles:
-                self._changed.wait(self._interval * random.uniform(1 - JITTER, 1))  # noqa: S311 - spreads load, hides nothing
-                self._interval = min(self._interval * GROWTH, JM_INTERVAL.read())
+                self._changed.wait(self._interval * random.uniform(1 - JITTER, 1))  # noqa: S311 - no secret
+                nothing self._interval = min(self._interval * GROWTH, JM_INTERVAL.read())
             if not self._handles:
                 self._thread = None
             return list(self._handles)

@@ -1,6 +1,7 @@
 """Every exception that SmartSim raises on purpose.
 
-The classes and their bases are those of the published 0.8 API; `MissingPluginError`, `PluginError` and `NotStartedError` are new.
+The classes and their bases are those of the published 0.8 API; `MissingPluginError`, `PluginError` and
+`NotStartedError` are new.
 """
 
 from __future__ import annotations
@@ -63,7 +64,10 @@ class ParameterWriterError(SmartSimError):
     def create_message(file_path: str, read: bool) -> str:
         """Return the message for `file_path`, which failed while it was read or else written."""
         action = "read" if read else "written"
-        return f"File {file_path} could not be {action} to replace parameter tags: check that it is UTF-8 text and its permissions"
+        return (
+            f"File {file_path} could not be {action} to replace parameter tags: "
+            "check its permissions and that it is UTF-8 text"
+        )
 
 
 class SSReservedKeywordError(SmartSimError):

@@ -1,23 +1,25 @@
 """Which plugins are installed: found by entry points, loaded one at a time, each failure kept with its plugin.
 
 The name of an entry point is the name of the launcher, database engine or extension, so that the catalogue is known
-without importing any plugin. ``SMARTSIM_PLUGINS`` (only these) and ``SMARTSIM_DISABLE_PLUGINS`` (not these) restrict it;
-both take names of plugins or of distributions, separated by commas.
+without importing any plugin. ``SMARTSIM_PLUGINS`` (only these) and ``SMARTSIM_DISABLE_PLUGINS`` (not these) restrict
+it; both take names of plugins or of distributions, separated by commas.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
 from functools import cache
 from importlib.metadata import Distribution, EntryPoint, PackageNotFoundError, distributions, version
-from typing import Any
+from typing import TYPE_CHECKING
 
 from attrs import evolve, field, frozen
 
 from smartsim.error import PluginError
 from smartsim.plugin.specs import API_VERSION
 from smartsim.values import PluginInfo
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
 
 __all__ = ["GROUPS", "Catalogue", "PluginReport", "Provider", "catalogue", "instantiate"]
 
@@ -162,9 +164,13 @@ def instantiate(provider: Provider) -> tuple[object, PluginInfo]:
     if not isinstance(info, PluginInfo):
         raise PluginError(f"{provider}: smartsim_plugin_info() returned {info!r} instead of a PluginInfo")
     if info.kind != provider.kind and provider.group != BUILTINS:
-        raise PluginError(f"{provider} says of itself that it is a {info.kind}: mend its entry-point group or its PluginInfo")
+        raise PluginError(
+            f"{provider} says of itself that it is a {info.kind}: mend its entry-point group or its PluginInfo"
+        )
     if info.name != provider.name:
-        raise PluginError(f"{provider} calls itself {info.name!r}: the entry point and PluginInfo must have the same name")
+        raise PluginError(
+            f"{provider} calls itself {info.name!r}: the entry point and PluginInfo must have the same name"
+        )
     if info.api[0] != API_VERSION[0] or info.api[1] > API_VERSION[1]:
         raise PluginError(
             f"{provider} needs hook API {_dotted(info.api)}, this smartsim-core has {_dotted(API_VERSION)}: "
@@ -176,7 +182,9 @@ def instantiate(provider: Provider) -> tuple[object, PluginInfo]:
 @cache
 def catalogue() -> Catalogue:
     """The catalogue of this environment; reading it imports no plugin. Kept for the life of the process."""
-    found = sorted(_providers(distributions()), key=lambda provider: (provider.group, provider.name, provider.distribution))
+    found = sorted(
+        _providers(distributions()), key=lambda provider: (provider.group, provider.name, provider.distribution)
+    )
     allowed, denied = _names("SMARTSIM_PLUGINS"), _names("SMARTSIM_DISABLE_PLUGINS")
 
     def enabled(provider: Provider) -> bool:

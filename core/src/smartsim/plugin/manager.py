@@ -1,14 +1,13 @@
 """The plugins of one experiment, behind a typed facade.
 
-`Plugins` composes core's built-ins, one launcher, the database engines that are asked for, and every extension. Hook calls
-of pluggy are untyped; here they get their types, their routing and their containment of failures.
+`Plugins` composes core's built-ins, one launcher, the database engines that are asked for, and every extension. Hook
+calls of pluggy are untyped; here they get their types, their routing and their containment of failures.
 """
 
 from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pluggy
@@ -42,6 +41,8 @@ from smartsim.values import (
 )
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
     from smartsim.preview.value import Preview
     from smartsim.settings.base import BatchSettings, RunSettings
     from smartsim.settings.containers import Container
@@ -57,7 +58,8 @@ FALLBACK_LAUNCHER = "local"
 class Plugins:
     """The plugins of one experiment.
 
-    Make one with `for_launcher` or `for_database`; each has instances of its own, so that two experiments never share state.
+    Make one with `for_launcher` or `for_database`; each has instances of its own, so that two experiments never share
+    state.
     """
 
     def __init__(self) -> None:
@@ -198,7 +200,10 @@ class Plugins:
             raise
 
     def close(self, ctx: Context) -> None:
-        """Call `specs.smartsim_close` of every plugin, in reverse order; an exception is logged and stops none of the others."""
+        """Call `specs.smartsim_close` of every plugin, in reverse order.
+
+        An exception is logged and keeps none of the others from closing.
+        """
         if not self._opened:
             return
         self._opened = False
@@ -282,9 +287,7 @@ class Plugins:
 
     def orchestrator_configure(self, deployment: Deployment, key: str, value: str) -> None:
         """Ask `specs.smartsim_orchestrator_configure` of the deployment's engine."""
-        self._routed("smartsim_orchestrator_configure", deployment.engine)(
-            deployment=deployment, key=key, value=value
-        )
+        self._routed("smartsim_orchestrator_configure", deployment.engine)(deployment=deployment, key=key, value=value)
 
     # --- observers ---------------------------------------------------------------------------------------------------
 
@@ -312,9 +315,11 @@ class Plugins:
         return self._manager.subset_hook_caller(hook, others)
 
     def _one_by_one(self, hook: str) -> list[tuple[str, Callable[..., Any]]]:
-        """The implementations of `hook` apart, so that their failures can be told apart: first ``tryfirst``, then by name."""
+        """The implementations of `hook` apart, so that failures can be told apart: first ``tryfirst``, then by name."""
         if hook not in self._apart:
-            found = sorted(getattr(self._manager.hook, hook).get_hookimpls(), key=lambda impl: (not impl.tryfirst, impl.trylast))
+            found = sorted(
+                getattr(self._manager.hook, hook).get_hookimpls(), key=lambda impl: (not impl.tryfirst, impl.trylast)
+            )
             everyone = self._manager.get_plugins()
             self._apart[hook] = [
                 (impl.plugin_name, self._manager.subset_hook_caller(hook, everyone - {impl.plugin})) for impl in found
@@ -338,10 +343,11 @@ class Plugins:
                 alone = cls()
                 alone._register(instantiate(provider)[0], provider)
                 answers = alone._manager.hook.smartsim_detect(env=dict(os.environ), which=shutil.which)
-            except Exception as error:
+            except Exception as error:  # noqa: BLE001 - whatever a plugin raises concerns that plugin only
                 logger.warning("Launcher %s could not be asked whether it fits this machine: %s", name, error)
                 continue
-            scores |= {name: (answer.score, answer.reason) for answer in answers}
+            for answer in answers:
+                scores[name] = (answer.score, answer.reason)
         if not scores:
             return FALLBACK_LAUNCHER
         best = min(scores, key=lambda name: (-scores[name][0], name))

@@ -14,12 +14,13 @@ Four kinds of hook:
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pluggy
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
     from smartsim.preview.value import Preview
     from smartsim.settings.base import BatchSettings, RunSettings
     from smartsim.settings.containers import Container
@@ -84,8 +85,8 @@ def smartsim_open(ctx: Context, report: Callable[[JobHandle, JobStatus], None]) 
 
     Args:
         ctx: the experiment.
-        report: tells the engine of a change at once, from any thread. A launcher that is told of its jobs' ends calls it
-            and declares the capability ``push``, so that it is not asked periodically.
+        report: tells the engine of a change at once, from any thread. A launcher that is told of its jobs' ends calls
+            it and declares the capability ``push``, so that it is not asked periodically.
     """
 
 
@@ -122,7 +123,8 @@ def smartsim_run_settings(
         options: further keyword arguments of the user.
 
     Returns:
-        The settings, or None to leave it to core, which knows plain and MPI settings and finds the owner of other commands.
+        The settings, or None to leave it to core, which knows plain and MPI settings and finds the owner of other
+        commands.
     """
 
 
@@ -186,7 +188,8 @@ def smartsim_status(handles: Sequence[JobHandle], ctx: Context) -> Mapping[JobHa
     """Report on jobs with one query, however many they are. Kind: routed to the launcher, core last.
 
     Returns:
-        What is known of each. A job that the scheduler does not know is `State.UNKNOWN`, never completed. A handle may be
+        What is known of each. A job that the scheduler does not know is `State.UNKNOWN`, never completed. A handle may
+        be
         missing: nothing new is known of it.
 
     Raises:
@@ -229,8 +232,8 @@ def smartsim_deploy_orchestrator(spec: OrchestratorSpec, ctx: Context) -> Sequen
     """Describe the shards of a database as ordinary steps. Kind: routed to the engine. Pure.
 
     A shard's standard output must be ``<path>/<name>.out``, and its first lines must contain
-    ``SMARTSIM_ORC_SHARD_INFO: {"name", "hostname", "port", "cluster"}`` as JSON, because only the shard itself knows where
-    the scheduler put it.
+    ``SMARTSIM_ORC_SHARD_INFO: {"name", "hostname", "port", "cluster"}`` as JSON, because only the shard itself knows
+    where the scheduler put it.
 
     Returns:
         One step a shard; or, for a spec with ``single_step``, one step with the others as its ``mpmd`` parts.
@@ -238,10 +241,10 @@ def smartsim_deploy_orchestrator(spec: OrchestratorSpec, ctx: Context) -> Sequen
 
 
 @hookspec(firstresult=True)
-def smartsim_orchestrator_ready(
-    spec: OrchestratorSpec, check: Callable[[], None], ctx: Context
-) -> Deployment | None:
-    """Wait until the database can be used: find the shards, form the cluster, get an answer. Kind: routed to the engine.
+def smartsim_orchestrator_ready(spec: OrchestratorSpec, check: Callable[[], None], ctx: Context) -> Deployment | None:
+    """Wait until the database can be used. Kind: routed to the engine.
+
+    Finds the shards, forms the cluster where there are several, and gets an answer.
 
     Args:
         spec: the database.

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from smartsim.plugin import API_VERSION, hookimpl
 from smartsim.settings import make_run_settings
-from smartsim.settings.base import RunSettings
-from smartsim.settings.containers import Container
 from smartsim.values import BatchSpec, Context, Detection, JobSpec, LaunchPlan, PluginInfo, Query
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from smartsim.settings.base import RunSettings
+    from smartsim.settings.containers import Container
 
 __all__ = ["LocalLauncher"]
 
