@@ -76,7 +76,7 @@ class RunSettings(SettingsBase):
         self.container = container
         self.in_batch = False
         self.colocated_db_settings: dict[str, Any] | None = None
-        self.exe_args = same_argument(exe_args, exec_args)
+        self.exe_args = checks.same_argument(exe_args, exec_args)
         self._run_command = _command("run_command", run_command or "")
         self.run_args = run_args or {}
         self.env_vars = env_vars or {}
@@ -304,6 +304,15 @@ class RunSettings(SettingsBase):
             "run_args": self.format_run_args(),
         }
 
+    def environment(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """Return the environment variables that the step gets; None becomes the empty value.
+
+        Args:
+            environ: the environment that the step is launched from.
+        """
+        del environ
+        return {name: "" if value is None else str(value) for name, value in self.env_vars.items()}
+
     def command_words(self, cwd: str) -> list[str]:
         """Return the program: the container's words, if there is one, the executable and its arguments.
 
@@ -436,17 +445,6 @@ class BatchSettings(SettingsBase):
         if self.batch_args:
             lines += ["Batch arguments:", *_listed(self.batch_args)]
         return "\n".join(lines)
-
-
-def same_argument(exe_args: str | list[str] | None, exec_args: str | list[str] | None) -> str | list[str] | None:
-    """Return the arguments of the executable, which may be given under two names.
-
-    Raises:
-        TypeError: both are given.
-    """
-    if exe_args is not None and exec_args is not None:
-        raise TypeError("exe_args and exec_args are two spellings of one argument: give one of them")
-    return exe_args if exec_args is None else exec_args
 
 
 def _command(argument: str, command: str) -> str:

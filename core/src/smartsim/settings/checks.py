@@ -19,6 +19,7 @@ __all__ = [
     "option_name",
     "options",
     "path_text",
+    "same_argument",
     "text",
     "time_part",
     "walltime",
@@ -224,3 +225,14 @@ def path_text(argument: str, value: Any) -> str:
     if isinstance(value, os.PathLike):
         value = os.fspath(value)
     return text(argument, value)
+
+
+def same_argument(exe_args: str | list[str] | None, exec_args: str | list[str] | None) -> str | list[str] | None:
+    """Return the arguments of the executable, which may be given under two names.
+
+    Raises:
+        TypeError: both are given.
+    """
+    if exe_args is not None and exec_args is not None:
+        raise TypeError("exe_args and exec_args are two spellings of one argument: give one of them")
+    return exe_args if exec_args is None else exec_args

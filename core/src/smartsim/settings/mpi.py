@@ -184,6 +184,15 @@ class _BaseMPISettings(RunSettings):
         spoken.run_args = flavour.translate(self.run_args)
         return super().job_options() | {"family": "mpi", "flavour": flavour.name, "run_args": spoken.format_run_args()}
 
+    def environment(self, environ: Mapping[str, str]) -> dict[str, str]:
+        """Return the environment variables that the ranks get; None passes on the value that `environ` has, if any.
+
+        Args:
+            environ: the environment that the step is launched from.
+        """
+        given = {name: environ.get(name) if value is None else str(value) for name, value in self.env_vars.items()}
+        return {name: value for name, value in given.items() if value is not None}
+
     def command_words(self, cwd: str) -> list[str]:
         """Return the program, see `RunSettings.command_words`.
 

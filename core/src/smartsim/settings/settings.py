@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from smartsim.error import SmartSimError, SSUnsupportedError
 from smartsim.plugin.exports import RUN_COMMANDS, lazy_attribute, lazy_names
 from smartsim.settings import checks
-from smartsim.settings.base import BatchSettings, RunSettings, same_argument
+from smartsim.settings.base import BatchSettings, RunSettings
 from smartsim.settings.containers import Container
 from smartsim.settings.mpi import MpiexecSettings, MpirunSettings, OrterunSettings
 
@@ -22,6 +22,7 @@ __all__ = [
     "MpirunSettings",
     "OrterunSettings",
     "RunSettings",
+    "batch_settings_from",
     "create_batch_settings",
     "create_run_settings",
     "make_run_settings",
@@ -102,7 +103,7 @@ def run_settings_from(
     command = _spelled(run_command)
     arguments: dict[str, Any] = {
         "exe": exe,
-        "exe_args": same_argument(exe_args, exec_args),
+        "exe_args": checks.same_argument(exe_args, exec_args),
         "run_args": run_args,
         "env_vars": env_vars,
         "container": container,

@@ -73,14 +73,12 @@ def hosts_of(args: Mapping[str, Any], *names: str) -> tuple[str, ...]:
 
 
 def seconds_of(value: Any) -> int | None:
-    """Return a time limit in seconds: a number of seconds, ``[D-]HH:MM:SS`` or ``HH:MM``; None for anything else."""
-    parts = re.fullmatch(r"(?:(?:(\d+)-)?(\d+):)?(\d+)(?::(\d+))?", str(value).strip(), re.ASCII)
+    """Return a time limit in seconds: a number of seconds or ``[D-]HH:MM:SS``; None for anything else.
+
+    Shorter forms mean different things to different commands, so they are left to those who know the command.
+    """
+    parts = re.fullmatch(r"(?:(?:(\d+)-)?(\d+):(\d+):)?(\d+)", str(value).strip(), re.ASCII)
     if parts is None:
         return None
-    days, hours, middle, seconds = (None if part is None else int(part) for part in parts.groups())
-    if hours is None:
-        # One number is seconds; two are hours and minutes.
-        return middle if seconds is None else (middle or 0) * 3600 + seconds * 60
-    if seconds is None:
-        return hours * 3600 + (middle or 0) * 60
-    return (days or 0) * 86400 + hours * 3600 + (middle or 0) * 60 + seconds
+    days, hours, minutes, seconds = (int(part or 0) for part in parts.groups())
+    return ((days * 24 + hours) * 60 + minutes) * 60 + seconds
