@@ -156,7 +156,7 @@ class _Builder:
         return EnsemblePreview(
             name=ensemble.name,
             path=ensemble.path,
-            params=ensemble.params,
+            params={name: _texts(values) for name, values in ensemble.params.items()},
             replicas=ensemble.replicas,
             strategy=_strategy(ensemble),
             batch=_batch(ensemble.batch_settings),
@@ -240,6 +240,11 @@ def _ml_model(ml_model: DBModel) -> MLModelPreview:
         inputs=ml_model.inputs,
         outputs=ml_model.outputs,
     )
+
+
+def _texts(values: object) -> tuple[str, ...]:
+    """Return the values that a parameter takes, of which one alone may stand without a list."""
+    return tuple(map(str, values)) if isinstance(values, (list, tuple)) else (str(values),)
 
 
 def _strategy(ensemble: Ensemble) -> str:
