@@ -253,6 +253,8 @@ class Orchestrator(EntityList[DBNode]):
         options: dict[str, Any] = {"env": variables} if variables else {}
         if self.launcher == _LOCAL:
             options["loopback"] = True
+        if self.batch_settings is not None:
+            options["queued"] = True
         return OrchestratorSpec(
             identifier=self.name,
             engine=self.engine,

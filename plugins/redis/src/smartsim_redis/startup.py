@@ -20,7 +20,8 @@ if TYPE_CHECKING:
 __all__ = ["node_names", "output_files", "start_timeout", "wait_until_ready"]
 
 _SHORTEST_PAUSE = 0.001
-_LONGEST_PAUSE = 0.05
+_LONGEST_PAUSE = 0.02
+_QUEUED_PAUSE = 1.0
 _PING_TIMEOUT = 2.0
 _TAIL_LINES = 12
 _TAIL_BYTES = 8192
@@ -97,6 +98,9 @@ def wait_until_ready(spec: OrchestratorSpec, check: Callable[[], None], environ:
     """Return the addresses of the database `spec` as soon as it can be used; see `smartsim_orchestrator_ready`."""
     patience = _Patience(check, start_timeout(environ))
     try:
+        if spec.options.get("queued"):
+            _await_first(spec, check)
+            patience.restart()
         nodes = _find(spec, patience)
         patience.restart()
         _await_answers(nodes, patience)
@@ -110,13 +114,24 @@ def wait_until_ready(spec: OrchestratorSpec, check: Callable[[], None], environ:
     return Deployment(identifier=spec.identifier, engine=spec.engine, nodes=nodes, path=spec.path)
 
 
+def _await_first(spec: OrchestratorSpec, check: Callable[[], None]) -> None:
+    """Wait, however long its job is queued, until a shard says where it runs."""
+    delay = _SHORTEST_PAUSE
+    while not _announced(spec):
+        check()
+        time.sleep(delay)
+        delay = min(delay * 1.5, _QUEUED_PAUSE)
+
+
+def _announced(spec: OrchestratorSpec) -> dict[str, DbNodeAddress]:
+    shards = (shard for file in output_files(spec) for shard in parse_shard_info(_lines(file)))
+    return {shard.name: DbNodeAddress(name=shard.name, host=shard.hostname, port=shard.port) for shard in shards}
+
+
 def _find(spec: OrchestratorSpec, patience: _Patience) -> list[DbNodeAddress]:
     names = node_names(spec)
-    found: dict[str, DbNodeAddress] = {}
     while True:
-        for file in output_files(spec):
-            for shard in parse_shard_info(_lines(file)):
-                found[shard.name] = DbNodeAddress(name=shard.name, host=shard.hostname, port=shard.port)
+        found = _announced(spec)
         missing = [name for name in names if name not in found]
         if not missing:
             return [found[name] for name in names]
