@@ -85,13 +85,15 @@ def get_tasks_per_node(launcher: str | None = None) -> dict[str, int]:
 
 
 def _ask(topic: str, launcher: str | None) -> Any:
-    from smartsim.plugin.manager import Plugins
+    from smartsim.plugin.manager import FALLBACK_LAUNCHER, Plugins
     from smartsim.values import Query
 
     if launcher is not None and not isinstance(launcher, str):
         raise TypeError(f"launcher must be the name of a launcher or None, not {launcher!r}")
     name = Plugins.detect() if launcher is None else launcher.lower()
-    answer = Plugins.for_launcher(name).query(Query(topic=topic, environ=dict(os.environ)))
+    plugins = Plugins.for_launcher(name)
+    # Whatever runs without a scheduler has no allocation, even where its launcher knows the machine's name.
+    answer = None if name == FALLBACK_LAUNCHER else plugins.query(Query(topic=topic, environ=dict(os.environ)))
     if answer is None:
         what = topic.replace("_", " ")
         raise SSUnsupportedError(
