@@ -13,10 +13,11 @@ ROOT = Path(__file__).parents[2]
 
 @dataclass(frozen=True)
 class Import:
-    """One imported module, and the line that imports it."""
+    """One imported module, the line that imports it, and whether that happens only when a function is called."""
 
     target: str
     line: int
+    deferred: bool
 
 
 @dataclass(frozen=True)
@@ -51,18 +52,19 @@ class Module:
     def imports(self) -> list[Import]:
         """Everything imported at run time, inside functions too; `from a import b` names ``a.b``."""
         hidden = {id(node) for block in self.type_checking_blocks() for node in ast.walk(block)}
+        inner = {id(node) for function in self.functions() for node in ast.walk(function)}
         found = []
         for node in ast.walk(self.tree):
             if id(node) in hidden:
                 continue
             if isinstance(node, ast.Import):
-                found += [Import(alias.name, node.lineno) for alias in node.names]
+                found += [Import(alias.name, node.lineno, id(node) in inner) for alias in node.names]
             elif isinstance(node, ast.ImportFrom):
                 base = node.module or ""
                 if node.level:
                     parents = self.package.split(".")
                     base = ".".join([*parents[: len(parents) - node.level + 1], *filter(None, [node.module])])
-                found += [Import(f"{base}.{alias.name}", node.lineno) for alias in node.names]
+                found += [Import(f"{base}.{alias.name}", node.lineno, id(node) in inner) for alias in node.names]
         return found
 
     def functions(self) -> Iterator[ast.FunctionDef | ast.AsyncFunctionDef]:
@@ -95,9 +97,8 @@ def all_modules() -> tuple[Module, ...]:
     return core_modules() + plugin_modules()
 
 
-@cache
-def import_graph() -> dict[str, frozenset[str]]:
-    """Which of our modules each of our modules imports.
+def import_graph(*, deferred: bool) -> dict[str, set[str]]:
+    """Which of our modules each of our modules imports, with or without the imports inside functions.
 
     Importing ``a.b`` also imports ``a``; that edge is left out, because it matters only when ``a`` is
     asked for a name, and that is an edge of its own.
@@ -107,12 +108,14 @@ def import_graph() -> dict[str, frozenset[str]]:
     for module in all_modules():
         targets = set()
         for imported in module.imports():
+            if imported.deferred and not deferred:
+                continue
             target = imported.target
             while target and target not in names:
                 target = target.rpartition(".")[0]
             if target:
                 targets.add(target)
-        graph[module.name] = frozenset(targets - {module.name})
+        graph[module.name] = targets - {module.name}
     # `smartsim/__init__.py` finds Experiment on first use, so that `import smartsim` costs nothing; not a dependency.
     graph["smartsim"] = graph["smartsim"] - {"smartsim.experiment"}
     return graph

@@ -1,6 +1,6 @@
 """Core's own answer to the launch, status and stop hooks: processes of this machine, kept by the supervisor.
 
-srun, mpiexec and jsrun are processes too, so this serves every launcher that does not launch by itself.
+The run commands of schedulers are processes too, so this serves every launcher that does not launch by itself.
 """
 
 from __future__ import annotations
@@ -158,7 +158,7 @@ class ProcessBackend:
             raise LauncherError(f"no supervisor runs for the experiment in {path}")
         self._clients[path] = client
         self._enter(path, jobs)
-        self._exited(client.ended())
+        self._exited(job.exited for job in client.jobs() if job.exited is not None and job.id in jobs)
 
     def _enter(self, path: str, jobs: Mapping[str, JobHandle]) -> None:
         with self._lock:

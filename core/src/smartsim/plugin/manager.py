@@ -194,7 +194,8 @@ class Plugins:
             return
         self._opened = True
         try:
-            self._manager.hook.smartsim_open(ctx=ctx, report=report)
+            for _, opened in self._one_by_one("smartsim_open"):
+                opened(ctx=ctx, report=report)
         except BaseException:
             self.close(ctx)
             raise

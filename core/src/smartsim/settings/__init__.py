@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from smartsim_slurm.settings import SrunSettings as SrunSettings
 else:
 
-    def __getattr__(name):  # noqa: ANN001, ANN202 - for type checkers the names above are all there is
+    def __getattr__(name: str) -> object:
         return lazy_attribute(__name__, name)
 
 
