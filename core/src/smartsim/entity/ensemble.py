@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from smartsim.entity import checks, strategies
 from smartsim.entity.dbobject import DBModel, DBObject, DBScript
+from smartsim.entity.entity import Located
 from smartsim.entity.entityList import EntityList
 from smartsim.entity.files import EntityFiles
 from smartsim.entity.model import Model
@@ -114,6 +115,13 @@ class Ensemble(EntityList[Model]):
             member.enable_key_prefixing()
             member.params_to_args()
             self.entities.append(member)
+
+    def place(self, path: str) -> None:
+        """Set the folder that SmartSim picks, and those of the members below it that the user did not choose."""
+        Located.place(self, path)
+        for member in self.entities:
+            if not member.path_is_chosen:
+                member.place(f"{path}/{member.name}")
 
     @property
     def models(self) -> list[Model]:

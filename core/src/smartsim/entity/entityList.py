@@ -43,8 +43,8 @@ class EntitySequence(Located, Generic[_EntityT]):
 
     def __init__(self, name: str, path: str | os.PathLike[str] | None, **kwargs: Any) -> None:
         self.name = checks.entity_name(name, type(self).__name__)
-        super().__init__(path)
         self.entities: list[_EntityT] = []
+        super().__init__(path)
         self._db_models: list[DBModel] = []
         self._db_scripts: list[DBScript] = []
         self._initialize_entities(**kwargs)
@@ -84,10 +84,17 @@ class EntitySequence(Located, Generic[_EntityT]):
         Raises:
             TypeError: `new_path` is not a str.
         """
-        self.path = checks.absolute_path(new_path)
-        self._placed = None
+        path = checks.absolute_path(new_path)
         for entity in self.entities:
-            entity.place(self.path)
+            entity.place(path)
+        self.path = path
+        self._placed = None
+
+    def place(self, path: str) -> None:
+        """Set the folder that SmartSim picks for the list and for every entity in it."""
+        super().place(path)
+        for entity in self.entities:
+            entity.place(path)
 
     def __getitem__(self, name: str) -> _EntityT | None:
         return next((entity for entity in self.entities if entity.name == name), None)

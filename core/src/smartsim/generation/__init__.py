@@ -1,0 +1,7 @@
+"""The folders of entities and the files in them."""
+
+from __future__ import annotations
+
+from smartsim.generation.generator import generate
+
+__all__ = ["generate"]
