@@ -28,7 +28,7 @@ def run(script: Path | str, folder: Path) -> str:
 
 def smart(folder: Path, *words: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-m", "smartsim.cli.main", *words], cwd=folder, capture_output=True, text=True, check=False
+        [sys.executable, "-m", "smartsim", *words], cwd=folder, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stdout + done.stderr
     return done.stdout

@@ -46,7 +46,7 @@ def python(installed: Path, folder: Path, *words: str, **variables: str) -> subp
 
 
 def plugins(installed: Path, folder: Path, **variables: str) -> dict[str, dict[str, object]]:
-    listed = python(installed, folder, "-m", "smartsim.cli.main", "plugins", "--json", **variables)
+    listed = python(installed, folder, "-m", "smartsim", "plugins", "--json", **variables)
     assert listed.returncode == 0, listed.stderr
     return {plugin["name"]: plugin for plugin in json.loads(listed.stdout)}
 
