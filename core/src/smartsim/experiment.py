@@ -78,9 +78,14 @@ class Experiment:
         return self.name
 
     def _repr_html_(self) -> str:
-        from smartsim.engine.html import experiment_html
+        import time
 
-        return experiment_html(self.name, self.exp_path, self._launcher, self._session.runtime.table.jobs())
+        from smartsim.engine import html, rows
+
+        jobs = rows.rows(self._session.runtime.table.jobs(), now=time.time())
+        return html.experiment(
+            name=self.name, path=self.exp_path, launcher=self._launcher, columns=rows.COLUMNS, rows=jobs
+        )
 
     @property
     def launcher(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,8 +14,6 @@ from smartsim.error.errors import SmartSimError
 from smartsim.values import Deployment, JobHandle, OrchestratorSpec, freeze, from_json, to_json
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
-
     from smartsim.database.orchestrator import Orchestrator
 
 __all__ = ["FORMAT", "VERSION", "Checkpoint", "read_checkpoint", "write_checkpoint"]

@@ -8,17 +8,18 @@ from typing import TYPE_CHECKING
 from attrs import frozen
 
 from smartsim.config import STOP_GRACE
+from smartsim.database import Orchestrator
 from smartsim.database.checkpoint import Checkpoint, write_checkpoint
 from smartsim.engine.plan import batch_spec
 from smartsim.error import SmartSimError, SSDBIDConflictError
 from smartsim.log import get_logger
+from smartsim.values import Deployment, JobHandle
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-    from smartsim.database import Orchestrator
     from smartsim.engine.runtime import Runtime
-    from smartsim.values import BatchSpec, Context, Deployment, JobHandle, JobSpec
+    from smartsim.values import BatchSpec, Context, JobSpec
 
 __all__ = ["Databases", "last_lines"]
 

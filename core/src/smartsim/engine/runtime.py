@@ -14,16 +14,18 @@ from typing import TYPE_CHECKING
 from smartsim.config import STOP_GRACE
 from smartsim.engine.backend import ProcessBackend
 from smartsim.engine.observers import Observers, log_event
-from smartsim.engine.plan import launch_plan
+from smartsim.engine.plan import launch_plan, output_files
 from smartsim.engine.table import Job, JobTable
 from smartsim.engine.watcher import Watcher
 from smartsim.plugin.catalogue import core_version
+from smartsim.error import LauncherError, SmartSimError
 from smartsim.status import State
 from smartsim.values import BatchSpec, Context, JobHandle, JobSpec, JobStatus, LaunchPlan
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
+    from smartsim.database.checkpoint import Checkpoint
     from smartsim.engine.supervisor.journal import Journal
     from smartsim.plugin.manager import Plugins
 
@@ -157,6 +159,44 @@ class Runtime:
         statuses = dict(self.plugins.stop(active, grace, self.context()))
         statuses |= self.backend.smartsim_stop([handle for handle in active if handle not in statuses], grace)
         self.table.report_all(statuses.items())
+
+    def adopt(self, saved: Checkpoint) -> None:
+        """Enter the jobs of a database that another driver launched.
+
+        Raises:
+            SmartSimError: nobody can tell of them any more.
+        """
+        ctx = self.open()
+        running = JobStatus(state=State.RUNNING)
+        names = {f"{node.name}-{saved.spec.run}": node.name for node in saved.deployment.nodes}
+        jobs = [
+            Job(
+                handle=handle,
+                plan=LaunchPlan(
+                    step=handle.step,
+                    argv=(),
+                    cwd=saved.spec.path,
+                    stdout=output_files(saved.spec.path, name)[0],
+                    stderr=output_files(saved.spec.path, name)[1],
+                    entity=name,
+                    entity_type="Orchestrator" if saved.batch else "DBNode",
+                    group=saved.spec.identifier,
+                    run=saved.spec.run,
+                ),
+                status=running,
+                started=running.observed_at,
+                is_database=True,
+            )
+            for handle in saved.handles.values()
+            for name in [names.get(handle.step, saved.spec.identifier)]
+        ]
+        try:
+            self.backend.adopt(saved.experiment_path, saved.handles)
+        except LauncherError as error:
+            if ctx.launcher != saved.launcher or not saved.batch:
+                raise SmartSimError(f"Failed to reconnect orchestrator: {error}") from error
+            self._watcher.watch(saved.handles.values())
+        self.table.add(jobs)
 
     def take_back(self, ctx: Context, before: Collection[JobHandle]) -> None:
         """End whatever a start has launched, or was about to launch, when it could not be completed.

@@ -72,8 +72,8 @@ class Session:
             SSDBIDConflictError: the identifier of a database is in use.
             SmartSimError: something could not be launched.
         """
-        self._refuse_duplicates(manifest)
         self.databases.refuse_conflicts(manifest.dbs)
+        self._refuse_duplicates(manifest)
         self._kill_on_interrupt = kill_on_interrupt
         interrupt.watch(self)
         self._make_folders(manifest, folders)
@@ -278,7 +278,6 @@ class Session:
         if not self.runtime.plugins.orchestrator_active(saved.deployment):
             addresses = ", ".join(saved.deployment.addresses)
             raise SmartSimError(f"Failed to reconnect orchestrator: no database answers at {addresses}")
-        self.runtime.open()
         self.runtime.adopt(saved)
         self.databases.adopt(orchestrator, saved.deployment, list(saved.handles.values()))
         self._owners |= {node.name: node for node in orchestrator.entities}

@@ -90,7 +90,7 @@ class Watcher:
         with self._changed:
             if self._handles:
                 self._changed.wait(self._interval * random.uniform(1 - JITTER, 1))  # noqa: S311 - no secret
-                nothing self._interval = min(self._interval * GROWTH, JM_INTERVAL.read())
+                self._interval = min(self._interval * GROWTH, JM_INTERVAL.read())
             if not self._handles:
                 self._thread = None
             return list(self._handles)
