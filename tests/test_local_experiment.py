@@ -125,7 +125,7 @@ def test_a_second_run_counts_up_and_keeps_the_first_output(exp: Experiment, tmp_
 def test_a_running_entity_cannot_be_started_again_nor_its_name_reused(exp: Experiment) -> None:
     model = sh(exp, "twice", "exec sleep 1000")
     exp.start(model, block=False)
-    with pytest.raises(SSUnsupportedError, match="duplicate names.*running"):
+    with pytest.raises(SSUnsupportedError, match=r"duplicate names.*running"):
         exp.start(model)
     with pytest.raises(SSUnsupportedError, match="duplicate names"):
         exp.start(sh(exp, "twice", "true"))

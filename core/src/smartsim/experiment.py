@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from numbers import Number
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from smartsim.engine.manifest import Manifest
 from smartsim.engine.session import Session
@@ -18,7 +19,7 @@ from smartsim.settings.settings import batch_settings_from, run_settings_from
 from smartsim.telemetry import ExperimentTelemetryConfiguration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Mapping
 
     from smartsim.database import Orchestrator
     from smartsim.engine.summary import Summary
@@ -33,7 +34,16 @@ logger = get_logger(__name__)
 AUTO = "auto"
 DEFAULT_INTERFACE = "ipogif0"
 
-_contextualize = method_contextualizer(ctx_exp_path, lambda self: self.exp_path)
+Method = TypeVar("Method", bound=Callable[..., Any])
+
+
+def _contextualize(method: Method) -> Method:
+    """Lets log records that arise inside `method` know which experiment they belong to."""
+    return cast("Method", method_contextualizer(ctx_exp_path, _path_of)(method))
+
+
+def _path_of(experiment: Any) -> str:
+    return str(experiment.exp_path)
 
 
 class Experiment:
@@ -102,7 +112,7 @@ class Experiment:
     @_contextualize
     def start(
         self,
-        *args: SmartSimEntity | EntitySequence[SmartSimEntity],
+        *args: SmartSimEntity | EntitySequence[Any],
         block: bool = True,
         summary: bool = False,
         kill_on_interrupt: bool = True,
@@ -137,7 +147,7 @@ class Experiment:
             raise
 
     @_contextualize
-    def stop(self, *args: SmartSimEntity | EntitySequence[SmartSimEntity]) -> None:
+    def stop(self, *args: SmartSimEntity | EntitySequence[Any]) -> None:
         """End entities: Models and Ensembles first, then databases. What has ended already is left alone.
 
         A job is asked to end and, after ``SMARTSIM_STOP_GRACE`` seconds, forced to. A database is shut down by its own
@@ -171,7 +181,7 @@ class Experiment:
         self._session.wait(interval=interval if verbose else None, kill_on_interrupt=kill_on_interrupt)
 
     @_contextualize
-    def finished(self, entity: SmartSimEntity | EntitySequence[SmartSimEntity]) -> bool:
+    def finished(self, entity: SmartSimEntity | EntitySequence[Any]) -> bool:
         """Whether a Model, or every member of an Ensemble, has ended.
 
         Raises:
@@ -183,7 +193,7 @@ class Experiment:
         return self._session.finished(entity)
 
     @_contextualize
-    def get_status(self, *args: SmartSimEntity | EntitySequence[SmartSimEntity]) -> list[SmartSimStatus]:
+    def get_status(self, *args: SmartSimEntity | EntitySequence[Any]) -> list[SmartSimStatus]:
         """The status of entities: of Models, then of the members of Ensembles, then of the shards of databases.
 
         What is launched as one batch job has one status. What was never started is
@@ -218,7 +228,7 @@ class Experiment:
     @_contextualize
     def generate(
         self,
-        *args: SmartSimEntity | EntitySequence[SmartSimEntity],
+        *args: SmartSimEntity | EntitySequence[Any],
         tag: str | None = None,
         overwrite: bool = False,
         verbose: bool = False,
@@ -253,7 +263,7 @@ class Experiment:
     @_contextualize
     def preview(
         self,
-        *args: SmartSimEntity | EntitySequence[SmartSimEntity],
+        *args: SmartSimEntity | EntitySequence[Any],
         verbosity_level: Verbosity | str = Verbosity.INFO,
         output_format: Format | str = Format.PLAINTEXT,
         output_filename: str | None = None,
@@ -332,7 +342,7 @@ class Experiment:
                 self._entity_path(name, path),
                 batch_settings=batch_settings,
                 run_settings=run_settings,
-                perm_strat=perm_strategy,  # type: ignore[arg-type]  # 0.8's signature says str and takes functions too
+                perm_strat=perm_strategy,
                 replicas=replicas,
                 **kwargs,
             )

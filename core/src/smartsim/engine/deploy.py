@@ -70,9 +70,9 @@ class Databases:
     def specs(self, orchestrator: Orchestrator, ctx: Context, run: int = 0) -> list[JobSpec | BatchSpec]:
         """What launching `orchestrator` would launch; pure."""
         steps = self._runtime.plugins.deploy_orchestrator(orchestrator.spec(run), ctx)
-        if not orchestrator.batch:
-            return list(steps)
         settings = orchestrator.batch_settings
+        if settings is None:
+            return list(steps)
         return [batch_spec(orchestrator.name, orchestrator.path, settings, steps, entity_type="Orchestrator", run=run)]
 
     def start(self, orchestrators: Sequence[tuple[Orchestrator, int]], ctx: Context) -> None:

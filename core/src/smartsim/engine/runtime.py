@@ -17,8 +17,8 @@ from smartsim.engine.observers import Observers, log_event
 from smartsim.engine.plan import launch_plan, output_files
 from smartsim.engine.table import Job, JobTable
 from smartsim.engine.watcher import Watcher
-from smartsim.plugin.catalogue import core_version
 from smartsim.error import LauncherError, SmartSimError
+from smartsim.plugin.catalogue import core_version
 from smartsim.status import State
 from smartsim.values import BatchSpec, Context, JobHandle, JobSpec, JobStatus, LaunchPlan
 
@@ -29,12 +29,7 @@ if TYPE_CHECKING:
     from smartsim.engine.supervisor.journal import Journal
     from smartsim.plugin.manager import Plugins
 
-__all__ = ["Runtime", "journal_path"]
-
-
-def journal_path(path: str) -> Path:
-    """The journal of the experiment in the folder `path`."""
-    return Path(path, ".smartsim", "journal.jsonl")
+__all__ = ["Runtime"]
 
 
 class Runtime:
@@ -78,7 +73,7 @@ class Runtime:
     @property
     def journal(self) -> Journal:
         """The journal of the experiment; its first use makes it."""
-        from smartsim.engine.supervisor.journal import Journal
+        from smartsim.engine.supervisor.journal import Journal, journal_path
 
         if self._journal is None:
             self._journal = Journal(journal_path(self.path))
@@ -212,6 +207,8 @@ class Runtime:
         """Let go of everything; jobs run on."""
         self._watcher.close()
         self.plugins.close(self.context())
+        if self._journal is not None:
+            self._journal.close()
         self.observers.close()
 
 

@@ -5,28 +5,32 @@ from __future__ import annotations
 import os
 import weakref
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
 from smartsim.engine import interrupt
 from smartsim.engine.deploy import Databases
 from smartsim.engine.environment import client_environment
 from smartsim.engine.manifest import Manifest
-from smartsim.engine.plan import batch_spec, model_spec, output_files
+from smartsim.engine.plan import batch_spec, model_spec, output_files, settings_environment
 from smartsim.engine.runtime import Runtime
+from smartsim.entity import Ensemble, Model
 from smartsim.error import LauncherError, NotStartedError, SmartSimError, SSUnsupportedError
 from smartsim.log import get_logger
 from smartsim.status import SmartSimStatus
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Iterable, Sequence
+    from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 
     from smartsim.database import Orchestrator
     from smartsim.engine.table import Job
-    from smartsim.entity import DBNode, Ensemble, Model
+    from smartsim.entity import DBNode
     from smartsim.plugin.manager import Plugins
     from smartsim.values import BatchSpec, Context, Deployment, JobHandle, JobSpec, LaunchPlan
 
-__all__ = ["Session"]
+__all__ = ["Named", "Session"]
+
+Named: TypeAlias = "Model | Ensemble | Orchestrator | DBNode"
+"""Whatever has a name in an experiment."""
 
 logger = get_logger(__name__)
 
@@ -133,21 +137,21 @@ class Session:
             return step
         return batch_spec(model.name, model.path, model.batch_settings, [step], entity_type="Model", run=step.run)
 
-    def planner(self, manifest: Manifest) -> Callable[[Model | Ensemble | Orchestrator | DBNode], LaunchPlan]:
+    def planner(self, manifest: Manifest) -> Callable[[Named], LaunchPlan]:
         """Tells what starting `manifest` would execute for an entity that is launched on its own; launches nothing."""
         ctx = self.runtime.context()
         deployments = self.databases.deployments()
         groups = {member.name: ensemble.name for ensemble in manifest.ensembles for member in ensemble.models}
-        shards = {node.name: database for database in manifest.dbs for node in database.entities}
+        databases = {name: one for one in manifest.dbs for name in (one.name, *(node.name for node in one.entities))}
 
-        def specs(entity: Model | Ensemble | Orchestrator | DBNode) -> Sequence[JobSpec | BatchSpec]:
-            if entity.name in shards or entity in manifest.dbs:
-                return self.databases.specs(shards.get(entity.name, entity), ctx)
-            if entity in manifest.ensembles:
+        def specs(entity: Named) -> Sequence[JobSpec | BatchSpec]:
+            if isinstance(entity, Ensemble):
                 return self._ensemble_specs(entity, deployments)
-            return [self._model_spec(entity, deployments, groups.get(entity.name, ""))]
+            if isinstance(entity, Model):
+                return [self._model_spec(entity, deployments, groups.get(entity.name, ""))]
+            return self.databases.specs(databases[entity.name], ctx)
 
-        def plan(entity: Model | Ensemble | Orchestrator | DBNode) -> LaunchPlan:
+        def plan(entity: Named) -> LaunchPlan:
             chosen = next(spec for spec in specs(entity) if spec.name == entity.name)
             return self.runtime.plans([chosen], ctx)[0]
 
@@ -158,7 +162,7 @@ class Session:
             deployments,
             incoming=[entity.name for entity in model.incoming_entities],
             outgoing=model.name if model.query_key_prefixing() else None,
-            given={**os.environ, **model.run_settings.env_vars},
+            given={**os.environ, **settings_environment(model.run_settings)},
         )
         return model_spec(model, group=group, run=self._next_run(model.name), client=client)
 
@@ -284,21 +288,23 @@ class Session:
         return orchestrator
 
 
-def _named(manifest: Manifest) -> Iterable[tuple[str, Model | Ensemble | Orchestrator | DBNode]]:
+def _named(manifest: Manifest) -> Iterator[tuple[str, Named]]:
     """Every name that `manifest` uses, with the object it stands for."""
     for model in manifest.models:
         yield model.name, model
-    for group in (*manifest.ensembles, *manifest.dbs):
+    groups: tuple[Ensemble | Orchestrator, ...] = (*manifest.ensembles, *manifest.dbs)
+    for group in groups:
         yield group.name, group
         for member in group.entities:
             yield member.name, member
 
 
-def _launched_names(manifest: Manifest) -> Iterable[tuple[str, Model | Ensemble | Orchestrator | DBNode]]:
+def _launched_names(manifest: Manifest) -> Iterator[tuple[str, Named]]:
     """Every name of `manifest` that has a job of its own: a batch job stands for its members."""
     for model in manifest.models:
         yield model.name, model
-    for group in (*manifest.ensembles, *manifest.dbs):
+    groups: tuple[Ensemble | Orchestrator, ...] = (*manifest.ensembles, *manifest.dbs)
+    for group in groups:
         if group.batch:
             yield group.name, group
         else:
