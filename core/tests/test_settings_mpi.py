@@ -324,7 +324,7 @@ def test_job_options_speak_the_language_of_the_mpi(answer: str, spoken: list[str
 @pytest.mark.parametrize(
     ("setter", "value", "remedy"),
     [
-        ("set_walltime", "60", "MPIEXEC_TIMEOUT"),
+        ("set_walltime", "60", "exe='timeout'"),
         ("set_cpus_per_task", 2, "set_cpu_binding_type"),
         ("set_broadcast", None, "file system"),
     ],

@@ -8,18 +8,16 @@ from __future__ import annotations
 
 import re
 import subprocess
+from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from attrs import field, frozen
 from immutabledict import immutabledict
 
 from smartsim.error import SSUnsupportedError
 from smartsim.log import get_logger
-
-if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
 
 __all__ = ["AS_PUBLISHED", "FLAVOURS", "Flavour", "flavour_named", "flavour_of", "output_of"]
 
@@ -84,7 +82,7 @@ HYDRA = Flavour(
     lacking={
         "cpus-per-proc": "bind each task to several cores instead, such as set_cpu_binding_type('core:2')",
         "preload-binary": "put the executable on a file system that every node sees",
-        "timeout": "set the environment variable MPIEXEC_TIMEOUT to the seconds before the experiment starts",
+        "timeout": "run the program under `timeout`: exe='timeout', exe_args=['60', program, ...]",
     },
     env_words=_set_apart,
 )
