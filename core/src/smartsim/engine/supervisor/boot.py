@@ -6,7 +6,6 @@ import os
 import signal
 import socket
 import sys
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,10 +100,9 @@ def find_or_start(experiment: str) -> Line:
 
 def _folders(experiment: str) -> list[str]:
     """Return the folders where a supervisor of `experiment` may listen, the likeliest first."""
-    folders = [os.path.dirname(record["socket"]) for record in alive(experiment) if record.get("socket")]
-    with suppress(runtime_dir.RuntimeDirError):
-        folders.append(runtime_dir.choose(experiment, os.environ))
-    return list(dict.fromkeys(folders))
+    recorded = (runtime_dir.of_socket(record.get("socket")) for record in alive(experiment))
+    folders = [folder for folder in recorded if folder is not None]
+    return list(dict.fromkeys([*folders, *runtime_dir.candidates(experiment, os.environ)]))
 
 
 def alive(experiment: str) -> list[dict[str, Any]]:

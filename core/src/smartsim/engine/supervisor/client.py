@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from attrs import Factory, frozen
@@ -12,7 +13,7 @@ from smartsim.engine.supervisor.link import LaunchRequest, Link, Request
 from smartsim.error import LauncherError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Collection, Mapping, Sequence
+    from collections.abc import Callable, Collection
 
 __all__ = ["Command", "Exited", "JobSnapshot", "Started", "SupervisorClient"]
 

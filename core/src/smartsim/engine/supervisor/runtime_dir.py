@@ -23,35 +23,53 @@ ERRORS = "err"
 PATH_LIMIT = 100
 """Bytes of the longest socket path that works everywhere."""
 
-_NAME_LENGTH = len(b"/smartsim-0123456789abcdef/s")
+_PREFIX = "smartsim-"
+_NAME_LENGTH = len(f"/{_PREFIX}0123456789abcdef/{SOCKET}")
 
 
 class RuntimeDirError(Exception):
     """The folder cannot be used; the message says why and what to do."""
 
 
-def choose(experiment: str, environ: Mapping[str, str]) -> str:
-    """Return the folder for the supervisor of `experiment`; it need not exist.
+def of_socket(socket: object) -> str | None:
+    """Return the folder of a socket that a journal names; None when it cannot be one that we made."""
+    if not isinstance(socket, str):
+        return None
+    folder, name = os.path.split(socket)
+    return folder if name == SOCKET and os.path.basename(folder).startswith(_PREFIX) else None
 
-    Below ``XDG_RUNTIME_DIR`` when that is a folder of this user and not too long, else below ``TMPDIR``, else ``/tmp``.
+
+def candidates(experiment: str, environ: Mapping[str, str]) -> list[str]:
+    """Return the folders that could be the one of `experiment`'s supervisor, the best first; none need exist.
+
+    Below ``XDG_RUNTIME_DIR`` when that is a folder of this user and not too long, below ``TMPDIR``, and below ``/tmp``.
 
     Args:
         experiment: absolute folder of the experiment.
-        environ: the driver's environment.
-
-    Raises:
-        RuntimeDirError: no folder is writable and short enough.
+        environ: the environment of the driver.
     """
     import hashlib
 
-    for base in (environ.get("XDG_RUNTIME_DIR", ""), environ.get("TMPDIR", ""), "/tmp"):  # noqa: S108 - made private
-        private = base == environ.get("XDG_RUNTIME_DIR", "")
-        if usable(base, private=private):
-            seed = f"{os.getuid()} {os.path.realpath(experiment)}"
-            digest = hashlib.blake2b(os.fsencode(seed), digest_size=8).hexdigest()
-            return os.path.join(base, f"smartsim-{digest}")
+    seed = f"{os.getuid()} {os.path.realpath(experiment)}"
+    name = f"{_PREFIX}{hashlib.blake2b(os.fsencode(seed), digest_size=8).hexdigest()}"
+    places = [
+        (environ.get("XDG_RUNTIME_DIR", ""), True),
+        (environ.get("TMPDIR", ""), False),
+        ("/tmp", False),  # noqa: S108 - the folder that is made there is private, and refused when it is not
+    ]
+    return [os.path.join(base, name) for base, private in places if usable(base, private=private)]
+
+
+def choose(experiment: str, environ: Mapping[str, str]) -> str:
+    """Return the best of `candidates`.
+
+    Raises:
+        RuntimeDirError: there is none.
+    """
+    for folder in candidates(experiment, environ):
+        return folder
     raise RuntimeDirError(
-        "no folder for the supervisor's socket: set TMPDIR to a writable local folder with a short path"
+        "no place for the supervisor's socket: set TMPDIR to a writable folder on a local disk with a short path"
     )
 
 
