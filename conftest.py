@@ -8,7 +8,6 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -38,13 +37,13 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(scope="session", autouse=True)
 def private_folder(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     """A short folder (unix sockets have short names) for temporary files of this test process."""
-    tmp_path_factory.getbasetemp()  # stays where it is, so that the files of a failed test can be looked at
+    base = tmp_path_factory.getbasetemp()  # stays where it is, so that the files of a failed test can be looked at
     folder = Path(tempfile.mkdtemp(prefix="smartsim-test-", dir="/tmp"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("TMPDIR", str(folder))
         patch.setattr(tempfile, "tempdir", None)
         patch.setenv("XDG_RUNTIME_DIR", str(folder))
-        patch.setenv(MARKER, uuid.uuid4().hex)
+        patch.setenv(MARKER, str(base))
         yield folder
     shutil.rmtree(folder)
 
@@ -60,6 +59,7 @@ def nothing_left(private_folder: Path) -> Iterator[None]:
         os.chdir(folder)
         leaks.append("another working folder")
     if leaks:
+        before.end_processes()
         pytest.fail("left behind:\n" + "\n".join(leaks), pytrace=False)
 
 
@@ -77,11 +77,13 @@ def page(
         document.namespace.clear()
     tear_down(folder)
     if leaks := before.leaks():
+        before.end_processes()
         pytest.fail("the page leaves behind:\n" + "\n".join(leaks), pytrace=False)
 
 
 def tear_down(folder: Path) -> None:
     """End whatever the experiments below `folder` left running."""
+    # Here, so that coverage sees the whole of what these import.
     from smartsim.cli.main import main
 
     for journal in sorted(folder.rglob(".smartsim/journal.jsonl")):

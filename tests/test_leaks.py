@@ -47,6 +47,23 @@ def test_a_grandchild_is_found(private_folder: Path):
     assert before.leaks() == []
 
 
+def test_a_server_that_hides_its_environment_is_found_by_its_folder(private_folder: Path, tmp_path: Path):
+    before = Snapshot.take(private_folder)
+    process = subprocess.Popen(["sleep", "60"], env={}, cwd=tmp_path)
+    try:
+        assert before.leaks() == [f"process {process.pid}: sleep 60 "]
+    finally:
+        process.kill()
+        process.wait()
+
+
+def test_left_processes_can_be_ended(private_folder: Path):
+    before = Snapshot.take(private_folder)
+    process = subprocess.Popen(["sleep", "60"])
+    before.end_processes()
+    assert process.wait() == -9
+
+
 def test_a_child_that_nobody_waited_for_is_found(private_folder: Path):
     before = Snapshot.take(private_folder)
     pid = os.posix_spawn(sys.executable, [sys.executable, "-c", ""], os.environ)

@@ -36,7 +36,7 @@ def main(folder: str) -> None:
         model.register_incoming_entity(member)
 
     exp.generate(database, ensemble, model)
-    exp.preview(database, ensemble, model, verbosity_level="debug")
+    exp.preview(database, ensemble, model)
     exp.start(database)
     try:
         exp.start(ensemble, model, block=True)

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import gc
 import os
+import signal
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 MARKER = "SMARTSIM_TEST_MARKER"
-"""Every process that a test starts inherits this variable, however it daemonises, and is found by it."""
+"""Every process that a test starts inherits this variable, however it daemonises, and is found by it. A server that
+writes its title over its environment is found by its working folder, below the path that is the variable's value."""
 
 GRACE = 5.0
 """Seconds until what is on its way out must be gone."""
@@ -29,14 +32,16 @@ def _pids() -> set[int]:
     return {int(name) for name in _names("/proc") if name.isdigit()}
 
 
-def _carries_marker(pid: int) -> bool:
+def _is_ours(pid: int) -> bool:
     """Whether process `pid` lives and was started below this test process."""
     try:
         if Path(f"/proc/{pid}/stat").read_bytes().rpartition(b")")[2].split()[0] == b"Z":
             # A zombie has no environment any more. It is a leak if it is our own child that nobody waited for.
             return _parent(pid) == os.getpid()
         wanted = f"{MARKER}={os.environ[MARKER]}".encode()
-        return wanted in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        if wanted in Path(f"/proc/{pid}/environ").read_bytes().split(b"\0"):
+            return True
+        return Path(f"/proc/{pid}/cwd").readlink().is_relative_to(os.environ[MARKER])
     except OSError:
         return False
 
@@ -112,8 +117,17 @@ class Snapshot:
             found += _settled(search)
         return found
 
+    def end_processes(self) -> None:
+        """Kill the processes that are left, so that one test's leak is not another test's trouble."""
+        for pid in self._left():
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    def _left(self) -> list[int]:
+        return [pid for pid in sorted(_pids() - self.pids) if _is_ours(pid)]
+
     def _processes(self) -> list[str]:
-        return [_describe(pid) for pid in sorted(_pids() - self.pids) if _carries_marker(pid)]
+        return [_describe(pid) for pid in self._left()]
 
     def _threads(self) -> list[str]:
         return [f"{thread}" for thread in threading.enumerate() if thread.ident not in self.threads]
