@@ -150,8 +150,9 @@ class Exporter:
                 self._by_entity[job.text("run_id"), job.text("entity")] = job
                 self._latest_of_file[job.text("stdout")] = job
         elif kind == "state":
-            if record.get("state") == State.RUNNING.value:
-                self._running_since.setdefault(str(record.get("id")), record["t"])
+            job = self._view.jobs.get(str(record.get("id")))
+            if job is not None and job.state is State.RUNNING:
+                self._running_since.setdefault(job.id, record["t"])
         elif kind == "database":
             self._note_database(record)
         return kind in {"run", "job", "database", "experiment"}
@@ -202,9 +203,9 @@ class Exporter:
         folder = self._job_folder(job)
         if folder is None:
             return
-        since = self._running_since.get(job.id, job.start)
-        never_ran = job.state is State.QUEUED or (job.state is State.CANCELLED and _managed(job))
-        if job.id in self._running_since or not never_ran:
+        has_run = job.id in self._running_since or job.state in {State.COMPLETED, State.FAILED}
+        if has_run or not _managed(job):
+            since = self._running_since.get(job.id, job.start)
             _write_once(folder / "start.json", lambda: self._event(job, "start", since))
         if job.end is not None:
             end = job.end
