@@ -7,7 +7,6 @@ MVAPICH have it too), in several. Both tables are tried with the real commands b
 from __future__ import annotations
 
 import re
-import subprocess
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
@@ -115,6 +114,8 @@ def output_of(command: str, option: str) -> str:
 
 @cache
 def _asked(command: str, option: str, stamp: int) -> str:
+    import subprocess
+
     del stamp  # part of the key: a replaced file is asked again
     try:
         answer = subprocess.run(
