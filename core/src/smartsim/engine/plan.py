@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+import os
 from typing import TYPE_CHECKING
 
 from smartsim.error import SSUnsupportedError
@@ -20,7 +20,8 @@ __all__ = ["batch_spec", "launch_plan", "model_spec", "output_files", "settings_
 
 def output_files(path: str, name: str) -> tuple[str, str]:
     """The files that receive the standard output and error of the entity `name` in the folder `path`."""
-    return str(Path(path, f"{name}.out")), str(Path(path, f"{name}.err"))
+    stem = os.path.join(path, name)  # noqa: PTH118 - ten times as fast as a Path, and called for every member
+    return f"{stem}.out", f"{stem}.err"
 
 
 def settings_environment(settings: RunSettings) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import weakref
+from collections import ChainMap
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -162,7 +163,7 @@ class Session:
             deployments,
             incoming=[entity.name for entity in model.incoming_entities],
             outgoing=model.name if model.query_key_prefixing() else None,
-            given={**os.environ, **settings_environment(model.run_settings)},
+            given=ChainMap(settings_environment(model.run_settings), os.environ),
         )
         return model_spec(model, group=group, run=self._next_run(model.name), client=client)
 
