@@ -24,6 +24,8 @@ _DELAY = 0.4
 """Seconds before the line appears: what is over sooner needs none, and is not slowed down by an import."""
 _PERIOD = 0.5
 """Seconds between two drawings at most."""
+_COLUMNS = 80
+"""Width of a terminal that does not tell its own."""
 _ERASE = "\r\x1b[2K"
 _one_at_a_time = threading.Lock()
 
@@ -73,23 +75,24 @@ def progress(total: int, *, logger: logging.Logger | None = None) -> Iterator[Di
 
 
 def _talkative(logger: logging.Logger) -> bool:
-    """Whether INFO records of `logger` reach a stream: a log file may want more than the screen."""
+    """Whether INFO records of `logger` reach the terminal: a log file may want more than the screen."""
     if not logger.isEnabledFor(logging.INFO):
         return False
-    screens = [
-        handler
-        for handler in logger.handlers
-        if isinstance(handler, logging.StreamHandler) and not isinstance(handler, logging.FileHandler)
-    ]
+    screens = [handler for handler in logger.handlers if _is_terminal(getattr(handler, "stream", None))]
     return not screens or any(handler.level <= logging.INFO for handler in screens)
 
 
 def _terminals() -> bool:
+    """Whether standard output and standard error are terminals that can erase a line."""
     if os.environ.get("TERM", "dumb") in {"dumb", "unknown", ""}:
         return False
+    return _is_terminal(sys.stdout) and _is_terminal(sys.stderr)
+
+
+def _is_terminal(stream: TextIO | None) -> bool:
     try:
-        return sys.stdout.isatty() and sys.stderr.isatty()
-    except (AttributeError, ValueError):  # one of them does not exist or has been closed
+        return stream is not None and stream.isatty()
+    except (AttributeError, ValueError):  # it is no stream, or it has been closed
         return False
 
 
@@ -253,6 +256,7 @@ class _Painter:
     def __init__(self, terminal: TextIO, total: int, since: float) -> None:
         from rich.console import Console
 
+        self._terminal = terminal
         self._console = Console(file=terminal, highlight=False)
         self._total = total
         self._since = since
@@ -281,9 +285,18 @@ class _Painter:
             Text(_clock(time.monotonic() - self._since)),
             Text(printable, style="dim"),
         )
+        # In the last column a terminal may already have moved on to the next line.
+        self._console.width = max(_columns(self._terminal) - 1, 1)
         with self._console.capture() as captured:
-            self._console.print(grid, width=max(self._console.width - 1, 1), end="")
+            self._console.print(grid, end="")
         return captured.get().split("\n", 1)[0]
+
+
+def _columns(terminal: TextIO) -> int:
+    try:
+        return os.get_terminal_size(terminal.fileno()).columns or _COLUMNS
+    except (OSError, ValueError):
+        return _COLUMNS
 
 
 def _clock(seconds: float) -> str:

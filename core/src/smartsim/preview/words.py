@@ -33,8 +33,15 @@ def shell_word(word: str) -> str:
     """
     if word.isprintable():
         return shlex.quote(word)
-    quoted = "".join(map(_shell_byte, word.encode("utf-8", "surrogateescape")))
+    quoted = "".join(map(_shell_byte, _encoded(word)))
     return f"$'{quoted}'"
+
+
+def _encoded(word: str) -> bytes:
+    try:
+        return word.encode("utf-8", "surrogateescape")
+    except UnicodeEncodeError:  # no program can be given this word, but it can be shown
+        return word.encode("utf-8", "surrogatepass")
 
 
 def _shell_byte(byte: int) -> str:
