@@ -146,6 +146,16 @@ def test_the_line_shows_counts_and_goes_away(terminal, monkeypatch, logger):
 
 
 @on_terminal
+def test_the_display_asks_for_the_counts_itself(terminal, monkeypatch, logger):
+    ended = iter(range(100_000))
+    with progress(4, source=lambda: {COMPLETED: min(next(ended), 4)}, logger=logger) as display:
+        terminal.read_until("4/4")
+        display.update({}, "beside it")
+        terminal.read_until("beside it")
+    assert terminal.screen == [""]
+
+
+@on_terminal
 def test_whatever_is_written_stays_above(terminal, monkeypatch, logger):
     handler = logging.StreamHandler(sys.stderr)
     logger.addHandler(handler)

@@ -50,7 +50,12 @@ class _Nothing:
 
 
 @contextlib.contextmanager
-def progress(total: int, *, logger: logging.Logger | None = None) -> Iterator[Display]:
+def progress(
+    total: int,
+    *,
+    source: Callable[[], Mapping[SmartSimStatus, int]] | None = None,
+    logger: logging.Logger | None = None,
+) -> Iterator[Display]:
     """Show the progress of `total` jobs while the block runs.
 
     Nothing is shown, and no thread is started, when standard output or standard error is not a terminal that can erase
@@ -58,6 +63,8 @@ def progress(total: int, *, logger: logging.Logger | None = None) -> Iterator[Di
 
     Args:
         total: number of jobs that are waited for.
+        source: tells how many jobs are in which status; asked, on a thread of the display, whenever the line is drawn, so
+            that whoever waits need not wake up for it. Without it, `Display.update` tells.
         logger: the logger whose level counts, by default SmartSim's.
     """
     logger = logging.getLogger("SmartSim") if logger is None else logger
@@ -65,7 +72,7 @@ def progress(total: int, *, logger: logging.Logger | None = None) -> Iterator[Di
         yield _Nothing()
         return
     try:
-        line = _Line(total, sys.stderr)
+        line = _Line(total, sys.stderr, source)
         try:
             yield line
         finally:
@@ -124,11 +131,13 @@ class _Line:
     Args:
         total: number of jobs.
         terminal: where to draw.
+        source: tells how many jobs are in which status, or None.
     """
 
-    def __init__(self, total: int, terminal: TextIO) -> None:
+    def __init__(self, total: int, terminal: TextIO, source: Callable[[], Mapping[SmartSimStatus, int]] | None) -> None:
         self._total = total
         self._terminal = terminal
+        self._source = source
         self._counts: Mapping[SmartSimStatus, int] = {}
         self._text = ""
         self._since = time.monotonic()
@@ -153,8 +162,11 @@ class _Line:
         painter = _Painter(self._terminal, self._total, self._since)
         with self._redirected():
             while not self._over.is_set():
+                # Not under our lock: whoever counts may hold another one while it logs.
+                counts = self._counts if self._source is None else self._source()
+                line = painter.line(counts, self._text)
                 with self._lock:
-                    self._paint(painter.line(self._counts, self._text))
+                    self._paint(line)
                 self._over.wait(_PERIOD)
             with self._lock:
                 self._erase()
