@@ -183,6 +183,7 @@ def test_options_are_copied_on_the_way_in_and_live_on_the_way_out():
     [
         ({1: "a"}, TypeError, "name of an option"),
         ({"": "a"}, ValueError, "no name of an option"),
+        ({"--": "a"}, ValueError, "no name of an option"),
         ({"a b": 1}, ValueError, "no name of an option"),
         ({"a\n": 1}, ValueError, "no name of an option"),
         ({"a": True}, TypeError, "run_args['a']"),

@@ -78,8 +78,8 @@ class RunSettings(SettingsBase):
         self.colocated_db_settings: dict[str, Any] | None = None
         self.exe_args = checks.same_argument(exe_args, exec_args)
         self._run_command = _command("run_command", run_command or "")
-        self.run_args = run_args or {}
-        self.env_vars = env_vars or {}
+        self._run_args = checks.options("run_args", run_args)
+        self._env_vars = checks.environment("env_vars", env_vars)
 
     @property
     def exe_args(self) -> list[str]:
@@ -348,7 +348,7 @@ class BatchSettings(SettingsBase):
 
     def __init__(self, batch_cmd: str, batch_args: dict[str, str | None] | None = None, **kwargs: Any) -> None:
         self._batch_cmd = _batch_command("batch_cmd", batch_cmd)
-        self.batch_args = batch_args or {}
+        self._batch_args = checks.options("batch_args", batch_args)
         self._preamble: list[str] = []
         for name, setter in (
             ("nodes", self.set_nodes),

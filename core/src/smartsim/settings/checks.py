@@ -167,7 +167,7 @@ def option_name(argument: str, name: Any) -> str:
     """
     if not isinstance(name, str):
         raise TypeError(f"{argument}: the name of an option must be a str, got {name!r} ({type(name).__name__})")
-    if not name or any(letter.isspace() or letter == "\0" for letter in name):
+    if not name.strip("-") or any(letter.isspace() or letter == "\0" for letter in name):
         raise ValueError(f"{argument}: {name!r} is no name of an option: it is empty or has a blank")
     return name
 
