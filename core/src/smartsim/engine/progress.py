@@ -63,8 +63,8 @@ def progress(
 
     Args:
         total: number of jobs that are waited for.
-        source: tells how many jobs are in which status; asked, on a thread of the display, whenever the line is drawn, so
-            that whoever waits need not wake up for it. Without it, `Display.update` tells.
+        source: tells how many jobs are in which status; asked on a thread of the display whenever the line is drawn,
+            so that whoever waits need not wake up for it. Without it, `Display.update` tells.
         logger: the logger whose level counts, by default SmartSim's.
     """
     logger = logging.getLogger("SmartSim") if logger is None else logger
