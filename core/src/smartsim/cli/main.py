@@ -6,7 +6,7 @@ import argparse
 import contextlib
 import os
 import sys
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import smartsim
 from smartsim.cli import dashboard, info, nothing_to_build, operator, plugins, telemetry, validate
@@ -21,8 +21,21 @@ __all__ = ["main", "make_parser"]
 PROGRAM = "smart"
 
 
+class _Formatter(argparse.HelpFormatter):
+    """Puts what a command does on the line of its name."""
+
+    def add_argument(self, action: argparse.Action) -> None:
+        """Take `action` into account, and that the names of commands are indented, which the base class forgets."""
+        super().add_argument(action)
+        if isinstance(action, argparse._SubParsersAction):  # noqa: SLF001 - argparse has no public name for it
+            self._action_max_length += self._indent_increment
+
+
 class _Parser(argparse.ArgumentParser):
     """Reports misuse with its own help text and the exit code for it."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(formatter_class=_Formatter, **options)
 
     def error(self, message: str) -> NoReturn:
         """End with the command's help and `message`."""
