@@ -14,7 +14,7 @@ release = metadata.version("smartsim-core")
 version = ".".join(release.split(".")[:2])
 
 extensions = ["generate_pages", "myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
-exclude_patterns = ["_build", "README.md"]
+exclude_patterns = ["_build", "examples"]
 source_suffix = {".md": "markdown"}
 
 # Pages. Single backticks in docstrings link to what they name, if it is ours.
@@ -34,6 +34,7 @@ python_display_short_literal_types = True
 
 # Every reference to our own names must lead somewhere. Those to the standard library and to other packages would need
 # their inventories, that is a network: they stay plain text.
+suppress_warnings = ["ref.python"]  # the builtin `type` is looked for among our attributes of that name: several
 nitpick_ignore_regex = [(r"py:.*", r"(?!smartsim[._]).*")]
 
 html_theme = "furo"

@@ -6,6 +6,7 @@ A Sphinx extension: the pages are written when a build starts, into ``reference/
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
 import pkgutil
 from pathlib import Path
@@ -16,12 +17,16 @@ from smartsim.plugin import specs
 if TYPE_CHECKING:
     from types import ModuleType
 
+    from docutils.nodes import Element
+    from sphinx.addnodes import pending_xref
     from sphinx.application import Sphinx
+    from sphinx.environment import BuildEnvironment
 
 FOLDER = Path("reference") / "generated"
 
-# Public packages of the distributions; a module is public when no part of its name begins with an underscore.
-PACKAGES = ["smartsim", "smartsim_local", "smartsim_redis"]
+# Of core, every module is public unless a part of its name begins with an underscore; of a plugin, what users import.
+PLUGINS = ["smartsim_local", "smartsim_redis"]
+PLUGIN_MODULES = ["", ".settings", ".wlm"]
 
 # Parts of core that no script or plugin imports. They are documented in their sources.
 INTERNAL = ("smartsim.engine", "smartsim.cli", "smartsim.preview", "smartsim.telemetry", "smartsim.generation")
@@ -63,17 +68,16 @@ def {name}({parameters}): ...
 
 def public_modules() -> list[str]:
     """Names of the public modules, parents first."""
-    names = []
-    for package in PACKAGES:
-        top = importlib.import_module(package)
-        names.append(package)
-        names += [module.name for module in pkgutil.walk_packages(top.__path__, f"{package}.")]
+    core = importlib.import_module("smartsim")
+    names = ["smartsim", *(module.name for module in pkgutil.walk_packages(core.__path__, "smartsim."))]
+    names += [plugin + module for plugin in PLUGINS for module in PLUGIN_MODULES]
     return sorted(
         name
         for name in names
         if not any(part.startswith("_") for part in name.split("."))
-        and not name.startswith(INTERNAL)
+        and (not name.startswith(INTERNAL) or name == "smartsim.preview.value")  # which a preview format receives
         and name != specs.__name__
+        and importlib.util.find_spec(name) is not None
     )
 
 
@@ -132,7 +136,65 @@ def write_pages(app: Sphinx) -> None:
             path.unlink()
 
 
+def find(target: str) -> Any:
+    """The object that a docstring calls `target`: a hook, or a dotted name; None when there is no such thing."""
+    if target in hooks():
+        return hooks()[target]
+    parts = target.split(".")
+    for length in range(len(parts) - 1, 0, -1):
+        try:
+            found: Any = importlib.import_module(".".join(parts[:length]))
+            for name in parts[length:]:
+                found = getattr(found, name)
+        except (ImportError, AttributeError):
+            continue
+        return found
+    return None
+
+
+def resolve_elsewhere(app: Sphinx, env: BuildEnvironment, node: pending_xref, contnode: Element) -> Element | None:
+    """Lead a reference to where a name is documented: `smartsim.error.LauncherError` is on the page of its own module.
+
+    What exists but is not documented, such as a type variable, stays plain text. What does not exist is left to Sphinx,
+    which complains.
+    """
+    if node.get("refdomain") != "py":
+        return None
+    found = find(node["reftarget"])
+    if found is None:
+        return None
+    home, name = getattr(found, "__module__", None), getattr(found, "__qualname__", None)
+    if home and name:
+        python = env.domains.python_domain
+        entry = python.objects.get(f"{home}.{name}")
+        if entry is not None:
+            return python.resolve_xref(env, node["refdoc"], app.builder, "obj", f"{home}.{name}", node, contnode)
+    return contnode
+
+
+def fences_to_directives(*event: Any) -> None:
+    """Let docstrings have fenced code blocks, as editors show them; the last argument of the event is the lines."""
+    lines: list[str] = event[-1]
+    written: list[str] = []
+    inside = False
+    for line in lines:
+        text = line.lstrip()
+        indent = line[: len(line) - len(text)]
+        if text.startswith("```"):
+            inside = not inside
+            if inside:
+                written += ["", f"{indent}.. code-block:: {text[3:] or 'text'}", ""]
+            else:
+                written.append("")
+        else:
+            written.append(f"   {line}" if inside and text else line)
+    lines[:] = written
+
+
 def setup(app: Sphinx) -> dict[str, bool]:
     """Register with Sphinx."""
+    app.setup_extension("sphinx.ext.autodoc")
     app.connect("builder-inited", write_pages)
+    app.connect("autodoc-process-docstring", fences_to_directives, priority=400)  # before napoleon
+    app.connect("missing-reference", resolve_elsewhere)
     return {"parallel_read_safe": True}
