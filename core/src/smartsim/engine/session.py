@@ -13,7 +13,9 @@ from smartsim.engine.deploy import Databases
 from smartsim.engine.environment import client_environment
 from smartsim.engine.manifest import Manifest
 from smartsim.engine.plan import batch_spec, model_spec, output_files, settings_environment
+from smartsim.engine.progress import progress
 from smartsim.engine.runtime import Runtime
+from smartsim.engine.summary import job_line
 from smartsim.entity import Ensemble, Model
 from smartsim.error import LauncherError, NotStartedError, SmartSimError, SSUnsupportedError
 from smartsim.log import get_logger
@@ -238,10 +240,13 @@ class Session:
             kill_on_interrupt: whether Ctrl-C ends the jobs.
         """
         self._kill_on_interrupt = kill_on_interrupt
-        while not self.runtime.table.wait_until_done(interval):
-            for job in self.runtime.table.active():
-                if not job.is_database:
-                    logger.info("%s(%s): %s", job.entity, job.handle.native_id, job.status.state.status)
+        table = self.runtime.table
+        waited_for = [job.handle for job in table.active() if not job.is_database]
+        with progress(len(waited_for), source=lambda: table.counts(waited_for)):
+            while not table.wait_until_done(interval):
+                for job in table.active():
+                    if not job.is_database:
+                        logger.info(job_line(job))
         self.runtime.observers.drain()
 
     def status(self, manifest: Manifest) -> list[SmartSimStatus]:

@@ -7,11 +7,12 @@ of them, and move forward only; every change becomes one `JobEvent` for the obse
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
-from smartsim.status import State
+from smartsim.status import SmartSimStatus, State
 from smartsim.values import JobEvent, JobHandle, JobStatus, LaunchPlan
 
 if TYPE_CHECKING:
@@ -154,6 +155,11 @@ class JobTable:
         """Every job that has not ended, in the order of launch."""
         return [job for job in self.jobs() if job.active]
 
+    def counts(self, handles: Iterable[JobHandle]) -> Counter[SmartSimStatus]:
+        """How many of the jobs named are in which status."""
+        with self._changed:
+            return Counter(self._jobs[handle].status.state.status for handle in handles)
+
     @property
     def waited_for(self) -> int:
         """Number of active jobs that are not databases."""
@@ -167,12 +173,6 @@ class JobTable:
         """
         with self._changed:
             return self._changed.wait_for(lambda: self._waited_for == 0, timeout=tick)
-
-    def wait_for_change(self, tick: float | None = None) -> None:
-        """Wait until something is reported, at most `tick` seconds; at once when nothing is active but databases."""
-        with self._changed:
-            if self._waited_for:
-                self._changed.wait(tick)
 
     def wait_ended(self, handles: Sequence[JobHandle], timeout: float) -> bool:
         """Wait until the jobs named have ended, at most `timeout` seconds.
