@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import sys
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -209,7 +210,8 @@ def reap(pid: int | None = None, *, wait: bool = False) -> str:
             found, status = child, 0
         if found == 0:
             continue
-        _children.remove(child)
+        with suppress(ValueError):  # another thread, of another client in this process, was quicker
+            _children.remove(child)
         code = os.waitstatus_to_exitcode(status)
         words = (
             f"was killed by {processes.signal_name(-code)}"
