@@ -37,6 +37,7 @@ class ProcessBackend:
         self._sent: dict[str, list[str]] = {}
         self._handles: dict[str, JobHandle] = {}
         self._jobs: dict[JobHandle, tuple[str, str]] = {}
+        self._started: dict[JobHandle, float] = {}
         self._early: dict[str, Exited] = {}
         self._ended: dict[JobHandle, JobStatus] = {}
 
@@ -56,6 +57,10 @@ class ProcessBackend:
             client = SupervisorClient.start(path, on_exit=self._exited, on_lost=partial(self._lost, path))
             self._clients[path] = client
         return client
+
+    def started_at(self, handle: JobHandle) -> float | None:
+        """When the process was started, seconds since the epoch; None when this backend did not start it."""
+        return self._started.get(handle)
 
     def owns(self, handle: JobHandle) -> bool:
         """Whether this backend follows the job, so that its end is pushed."""
@@ -102,6 +107,7 @@ class ProcessBackend:
             JobHandle(launcher=ctx.launcher, native_id=str(start.pid), step=plan.step)
             for plan, start in zip(plans, started, strict=True)
         ]
+        self._started |= {handle: start.at for handle, start in zip(handles, started, strict=True)}
         self._enter(ctx.path, dict(zip(ids, handles, strict=True)))
         return handles
 

@@ -119,7 +119,7 @@ class Runtime:
                 handle=handle,
                 plan=plan,
                 status=first if self.backend.owns(handle) else JobStatus(state=State.QUEUED),
-                started=first.observed_at,
+                started=self.backend.started_at(handle) or first.observed_at,
                 is_database=database,
             )
             for plan, handle in zip(plans, handles, strict=True)
