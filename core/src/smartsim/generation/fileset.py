@@ -114,7 +114,8 @@ class _Draft:
             raise FileExistsError(
                 f"to_symlink: {path} would be linked as {target!r}, but another attached file is there"
             )
-        Path(path).lstat()
+        if not os.path.lexists(path):
+            raise FileNotFoundError(f"to_symlink: {path} does not exist any more: attach files that do")
         self.items[target] = "link"
         self.links[target] = path
 

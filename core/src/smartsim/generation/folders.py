@@ -191,7 +191,7 @@ def check_place(place: str) -> None:
         folder = folder.parent
     if not folder.is_dir():
         raise NotADirectoryError(f"{folder} is no folder, so that {place} cannot be made: move it away")
-    if not os.access(folder, os.W_OK | os.X_OK):
+    if not os.access(folder, os.W_OK | os.X_OK, effective_ids=os.access in os.supports_effective_ids):
         raise PermissionError(f"{folder} cannot be written to: change its permissions or choose another folder")
 
 
