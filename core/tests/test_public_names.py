@@ -68,6 +68,8 @@ def differences(published: inspect.Signature, ours: inspect.Signature) -> list[s
                 found.append(f"no {parameter}")
             continue
         mine = ours.parameters.get(parameter.name)
+        if mine is not None and mine.kind in {mine.VAR_POSITIONAL, mine.VAR_KEYWORD}:
+            mine = None
         if mine is None and {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD} <= variadic:
             continue  # passed on as it comes
         if mine is None:
@@ -110,7 +112,11 @@ def own_signature(dotted: str, found: Any) -> inspect.Signature:
     return signature
 
 
-MODULES = sorted(module.name for module in pkgutil.walk_packages(smartsim.__path__, "smartsim."))
+MODULES = sorted(
+    module.name for module in pkgutil.walk_packages(smartsim.__path__, "smartsim.") if "__main__" not in module.name
+)
+# Nobody outside imports these: they need no `__all__`, but if they have one, it tells the truth.
+INTERNAL = ("smartsim.engine.", "smartsim.cli.", "smartsim.generation.")
 
 
 @pytest.mark.parametrize("name", ["smartsim", *MODULES])
@@ -133,7 +139,7 @@ def test_all_names_exactly_the_public_names(name: str):
     }
     published = getattr(module, "__all__", None)
     if published is None:
-        assert not defined, f"{name} has no __all__ but defines {sorted(defined)}"
+        assert not defined or name.startswith(INTERNAL), f"{name} has no __all__ but defines {sorted(defined)}"
         return
     assert len(set(published)) == len(published)
     assert defined <= set(published), f"not in __all__: {sorted(defined - set(published))}"

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
-__all__ = ["PARAMETER_RECORD", "EntityFiles", "TaggedFilesHierarchy"]
+__all__ = ["PARAMETER_RECORD", "EntityFiles", "TaggedFilesHierarchy", "source_mode"]
 
 PARAMETER_RECORD = "smartsim_params.txt"
 """Name of the file that records which parameters were written where."""

@@ -21,7 +21,7 @@ from smartsim.values import PluginInfo
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
-__all__ = ["GROUPS", "Catalogue", "PluginReport", "Provider", "catalogue", "instantiate"]
+__all__ = ["GROUPS", "Catalogue", "PluginReport", "Provider", "catalogue", "core_version", "instantiate"]
 
 CORE = "smartsim-core"
 BUILTINS = "smartsim.builtins"
