@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
     from smartsim.database import Orchestrator
     from smartsim.engine.summary import Summary
+    from smartsim.preview.build import PlanOf
+    from smartsim.preview.value import Preview
     from smartsim.settings.base import BatchSettings, RunSettings
     from smartsim.settings.containers import Container
     from smartsim.status import SmartSimStatus
@@ -283,7 +285,12 @@ class Experiment:
         """
         from smartsim.preview.output import preview_text, write_preview
 
-        text = preview_text(self._plugins, self._preview_value(Manifest.of(args)), verbosity_level, output_format)
+        level = Verbosity.parse(verbosity_level)
+        manifest = Manifest.of(args)
+        plan_of = self._session.planner(manifest) if level is Verbosity.DEVELOPER else None
+        text = preview_text(self._plugins, self._preview_value(manifest, plan_of), level, output_format)
+        if level is Verbosity.INFO:
+            logger.warning("A preview at verbosity_level='info' leaves fields out: 'debug' and 'developer' show more")
         if output_filename is None:
             logger.info(text)
         else:
@@ -527,7 +534,7 @@ class Experiment:
             )
         )
 
-    def _preview_value(self, manifest: Manifest) -> Any:
+    def _preview_value(self, manifest: Manifest, plan_of: PlanOf | None) -> Preview:
         from smartsim.preview.build import build_preview
 
         return build_preview(
@@ -539,7 +546,7 @@ class Experiment:
             orchestrators=manifest.dbs,
             active=self._session.databases.orchestrators(),
             database_info=lambda engine: self._plugins.database_info(engine, os.environ),
-            plan_of=self._session.planner(manifest),
+            plan_of=plan_of,
         )
 
 
