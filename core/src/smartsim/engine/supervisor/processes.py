@@ -19,6 +19,7 @@ MARK_EXPERIMENT = "SMARTSIM_JOB_EXPERIMENT"
 """Variable that every process of a job inherits: the folder of the experiment."""
 
 _TICKS = os.sysconf("SC_CLK_TCK")
+_PAGE = 65536
 _ENVIRON_LIMIT = 4 * 1024 * 1024
 
 
@@ -29,12 +30,11 @@ class Process:
         pid: process id.
         parent: process id of the parent.
         group: process group.
-        session: session.
         state: the kernel's letter; ``Z`` and ``X`` are dead, ``T`` is stopped.
         created: seconds between the machine's start and the process's.
     """
 
-    __slots__ = ("created", "group", "parent", "pid", "session", "state")
+    __slots__ = ("created", "group", "parent", "pid", "state")
 
     def __init__(self, pid: int, text: bytes) -> None:
         # The command's name, in parentheses, may contain anything.
@@ -43,7 +43,6 @@ class Process:
         self.state = words[0].decode("ascii")
         self.parent = int(words[1])
         self.group = int(words[2])
-        self.session = int(words[3])
         self.created = int(words[19]) / _TICKS
 
     @property
@@ -55,10 +54,10 @@ class Process:
 def _slurp(path: str, limit: int) -> bytes:
     fd = os.open(path, os.O_RDONLY)
     try:
-        data = part = os.read(fd, limit)
-        # Files of /proc come in pieces.
-        while part and len(data) < limit:
-            part = os.read(fd, limit - len(data))
+        data = part = os.read(fd, _PAGE)
+        # Long ones come in pieces.
+        while len(part) == _PAGE and len(data) < limit:
+            part = os.read(fd, _PAGE)
             data += part
         return data
     finally:
@@ -129,8 +128,8 @@ def lineage(pid: int, processes: Mapping[int, Process]) -> list[int]:
 class Membership:
     """Decides which processes belong to which of some jobs.
 
-    A process belongs to a job when it is the job's first process, is in that one's group or session, descends from one
-    that belongs, or carries the job's mark. So a grandchild is found that made its own session and lost its parent.
+    A process belongs to a job when it is the job's first process, is in that one's group, descends from one that
+    belongs, or carries the job's mark. So a grandchild is found that made its own session and lost its parent.
 
     Args:
         leaders: job id by the process id of the job's first process, of the jobs that are looked for.
@@ -189,10 +188,10 @@ class Membership:
         return owner
 
     def _own_mark(self, process: Process) -> str | None:
-        owner = self._leaders.get(process.group) or self._leaders.get(process.session)
+        owner = self._leaders.get(process.group)
         if owner is not None:
             return owner
-        if process.session in self._others or process.group in self._others or process.dead:
+        if process.group in self._others or process.dead:
             return None
         job, experiment = marks(process.pid)
         if job and experiment == self._experiment and (self._ids is None or job in self._ids):

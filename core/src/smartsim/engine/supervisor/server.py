@@ -39,8 +39,6 @@ JOURNAL_RETRY = (1.0, 60.0, 3600.0)
 """Seconds: first and longest pause between attempts to write a journal that cannot be written, and when to give up."""
 LOCK_PAUSE = 0.05
 """Seconds after which the end is tried again when a driver was just about to connect."""
-SUBREAPER_DELAY = 0.1
-"""Seconds after the first launch after which orphans are adopted: not on anybody's way to a first result."""
 
 
 class Job:
@@ -105,9 +103,8 @@ class Server:
         self._stops: list[Stop] = []
         self._exits: list[dict[str, Any]] = []
         self._clients: set[Connection] = set()
-        self._subreaper_at: float | None = None
         self._again_at: float | None = None
-        self._adopts = False
+        self._adopts: bool | None = None
         self._reason = ""
         self._over = False
         self._selector = selectors.DefaultSelector()
@@ -143,13 +140,16 @@ class Server:
             self._start_some()
             self._climb()
             self._flush()
+            if self._jobs and self._adopts is None:
+                # Now, because what it needs to import would have delayed the first job.
+                self._adopts = adopt_orphans()
 
     def _timeout(self) -> float | None:
         """Return how long to sleep at most: for ever unless something is due."""
         if any(launch.commands for launch in self._launches):
             return 0.0
         due = [stop.ladder.due for stop in self._stops if stop.ladder.due is not None]
-        due += [at for at in (self._retry_at, self._subreaper_at, self._again_at) if at is not None]
+        due += [at for at in (self._retry_at, self._again_at) if at is not None]
         return max(0.0, min(due) - time.monotonic()) if due else None
 
     def _ready(self, source: Any, mask: int, client: Connection | None) -> None:
@@ -276,14 +276,19 @@ class Server:
         if not self._launches:
             return
         end = time.monotonic() + SLICE
+        started: list[tuple[Job, dict[str, Any]]] = []
         for launch in self._launches:
             while launch.commands and time.monotonic() < end:
-                launch.answers.append(self._start(launch, launch.commands.popleft()))
+                launch.answers.append(self._start(launch, launch.commands.popleft(), started))
         os.chdir("/")
-        if not self._adopts and self._subreaper_at is None:
-            self._subreaper_at = time.monotonic() + SUBREAPER_DELAY
+        for job, fields in started:
+            # Not earlier: while a process is being loaded, its entry in /proc keeps whoever reads it waiting.
+            fields["create_time"] = processes.create_time(job.pid)
+            self._lines.append(line("job", fields, job.at))
 
-    def _start(self, launch: Launch, command: dict[str, Any]) -> dict[str, Any]:
+    def _start(
+        self, launch: Launch, command: dict[str, Any], started: list[tuple[Job, dict[str, Any]]]
+    ) -> dict[str, Any]:
         identifier = ""
         try:
             identifier, argv = command["id"], list(command["argv"])
@@ -305,7 +310,6 @@ class Server:
             "id": identifier,
             "native_id": str(pid),
             "pid": pid,
-            "create_time": processes.create_time(pid),
             "supervisor": os.getpid(),
             "host": self._host,
             "argv": argv,
@@ -313,7 +317,7 @@ class Server:
             "stdout": stdout,
             "stderr": stderr,
         }
-        self._lines.append(line("job", fields, job.at))
+        started.append((job, fields))
         return {"id": identifier, "at": job.at, "pid": pid}
 
     # --- ends -------------------------------------------------------------------------------------------------------
@@ -399,9 +403,6 @@ class Server:
 
     def _climb(self) -> None:
         now = time.monotonic()
-        if self._subreaper_at is not None and now >= self._subreaper_at:
-            self._subreaper_at = None
-            self._adopts = adopt_orphans()
         for stop in list(self._stops):
             if stop.ladder.climb(now):
                 self._stops.remove(stop)
