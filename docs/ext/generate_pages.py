@@ -5,10 +5,12 @@ A Sphinx extension: the pages are written when a build starts, into ``reference/
 
 from __future__ import annotations
 
+import ast
 import importlib
 import importlib.util
 import inspect
 import pkgutil
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -22,7 +24,11 @@ if TYPE_CHECKING:
     from sphinx.application import Sphinx
     from sphinx.environment import BuildEnvironment
 
+ROOT = Path(__file__).parents[2]
 FOLDER = Path("reference") / "generated"
+
+# Where implementations of hooks are looked for; the first that is found is shown.
+EXAMPLES = ["docs/examples", "plugins", "core/src"]
 
 # Of core, every module is public unless a part of its name begins with an underscore; of a plugin, what users import.
 PLUGINS = ["smartsim_local", "smartsim_redis"]
@@ -38,8 +44,28 @@ def hooks() -> dict[str, Any]:
     return {name: item for name, item in vars(specs).items() if hasattr(item, marker)}
 
 
+def is_implementation(function: ast.FunctionDef) -> bool:
+    """Whether `function` is marked as one."""
+    return any(ast.unparse(decorator).startswith("hookimpl") for decorator in function.decorator_list)
+
+
+@cache
+def examples() -> dict[str, str]:
+    """An implementation of each hook that has one in this repository: where it is, as Sphinx includes it."""
+    found: dict[str, str] = {}
+    for folder in EXAMPLES:
+        for path in sorted((ROOT / folder).rglob("*.py")):
+            for kind in ast.parse(path.read_text(encoding="utf-8")).body:
+                for item in kind.body if isinstance(kind, ast.ClassDef) else [kind]:
+                    if isinstance(item, ast.FunctionDef) and item.name in hooks() and is_implementation(item):
+                        owner = f"{kind.name}." if isinstance(kind, ast.ClassDef) else ""
+                        place = f"/../{path.relative_to(ROOT).as_posix()}\n:pyobject: {owner}{item.name}"
+                        found.setdefault(item.name, place)
+    return found
+
+
 def hook_page(name: str, specification: Any) -> str:
-    """The page of one hook: its signature, what is done with results, and its documentation."""
+    """The page of one hook: its signature, what is done with results, its documentation, an implementation."""
     options = getattr(specification, f"{specs.PROJECT}_spec")
     parameters = ", ".join(inspect.signature(specification).parameters)
     result = (
@@ -47,6 +73,7 @@ def hook_page(name: str, specification: Any) -> str:
         if options["firstresult"]
         else "Every implementation is called."
     )
+    example = f"\n## An implementation\n\n```{{literalinclude}} {examples().get(name)}\n```\n"
     return f"""# {name}
 
 ```python
@@ -63,7 +90,7 @@ def {name}({parameters}): ...
 ```{{eval-rst}}
 .. autofunction:: smartsim.plugin.specs.{name}
 ```
-"""
+{example if name in examples() else ""}"""
 
 
 def public_modules() -> list[str]:
