@@ -7,10 +7,10 @@ import signal
 from pathlib import Path
 
 import pytest
-from supervised import Watch, read_view, wait_for
 
 from smartsim.engine.supervisor.client import SupervisorClient
 from smartsim.status import State
+from supervised import Watch, read_view, wait_for
 
 
 def test_exit_codes_and_signals(watch):
@@ -103,7 +103,9 @@ def test_descriptors_of_the_driver_reach_nobody(exp):
 
 def test_bytes_that_are_not_utf8_pass(watch):
     word = os.fsdecode(b"caf\xe9 \xff\x01\n'\"")
-    watch.run("bytes", "/bin/sh", "-c", 'printf %s "$1"; printf %s "$X" >&2; printf "\\200"', "-", word, env={"X": word})
+    watch.run(
+        "bytes", "/bin/sh", "-c", 'printf %s "$1"; printf %s "$X" >&2; printf "\\200"', "-", word, env={"X": word}
+    )
     watch.end("bytes")
     assert watch.output("bytes") == os.fsencode(word) + b"\x80"
     assert (watch.exp / "bytes.err").read_bytes() == os.fsencode(word)

@@ -8,9 +8,9 @@ import threading
 import time
 
 import pytest
-from supervised import Watch, alive, marked, read_view, wait_for
 
 from smartsim.status import State
+from supervised import Watch, alive, marked, read_view, wait_for
 
 IGNORES_TERM = "import signal, time; signal.signal(15, signal.SIG_IGN); print('ready', flush=True); time.sleep(1000)"
 FAMILY = """
@@ -57,7 +57,10 @@ def test_term_is_enough_for_most(watch):
 
 
 def test_exit_code_of_a_job_that_ends_in_its_own_way(watch):
-    watch.script("job", "import signal, sys, time; signal.signal(15, lambda *_: sys.exit(9)); print(1, flush=True); time.sleep(1000)")
+    watch.script(
+        "job",
+        "import signal, sys, time; signal.signal(15, lambda *_: sys.exit(9)); print(1, flush=True); time.sleep(1000)",
+    )
     watch.wait_output("job", b"1")
     (end,) = watch.client.stop(["job"], 30.0)
     assert (end.returncode, end.stopped) == (9, True)

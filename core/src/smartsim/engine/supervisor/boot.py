@@ -92,9 +92,11 @@ def find_or_start(experiment: str) -> Line:
     try:
         sock = _connect(folder)
         return _start(experiment, folder) if sock is None else Line(sock, folder, None)
-    except OSError as error:
+    except (OSError, ValueError) as error:
         runtime_dir.remove(folder)
-        raise LauncherError(f"cannot start the supervisor with {sys.executable!r}: {error}") from error
+        raise LauncherError(
+            f"cannot start the supervisor with {sys.executable!r}: {error}; run a Python whose sys.executable exists"
+        ) from error
     finally:
         lock.release()
 
@@ -147,19 +149,14 @@ def _connect(folder: str) -> socket.socket | None:
 
 def _start(experiment: str, folder: str) -> Line:
     """Bind the socket, start the interpreter on it and connect, all before the interpreter has booted."""
-    if not sys.executable:
-        raise LauncherError(
-            "this Python does not know its own program (sys.executable is empty): run a regular interpreter"
-        )
     reap()
     runtime_dir.empty(folder)
     with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as listener:
         listener.bind(os.path.join(folder, runtime_dir.SOCKET))
         listener.listen(_BACKLOG)
-        sock = _connect(folder)
-        if sock is None:
-            raise LauncherError(f"cannot connect to the socket in {folder}")
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
+            sock.connect(os.path.join(folder, runtime_dir.SOCKET))
             pid = _spawn(listener.fileno(), folder, experiment)
         except BaseException:
             sock.close()

@@ -145,7 +145,7 @@ def read(path: str | os.PathLike[str], containing: bytes = b"") -> Iterator[dict
     """
     try:
         stream = open(path, "rb")  # noqa: SIM115 - the next statement is the `with`; only opening may find no file
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         return
     with stream:
         yield from parse(text for text in stream if containing in text)

@@ -194,12 +194,12 @@ class Server:
             return
         try:
             for message in client.receive():
-                if client not in self._clients:
+                if client.finish:
                     return
                 self._answer(client, message)
-        except (ProtocolError, KeyError, TypeError, ValueError, AttributeError):
+        except (ProtocolError, KeyError, TypeError, ValueError, AttributeError) as error:
             # Whatever it is, it is not a client of ours: the connection is of no use, everything else goes on.
-            client.gone = True
+            self._refuse(client, f"it does not understand what the driver said: {error!r}")
         if client.gone and client in self._clients:
             self._drop(client)
 
@@ -237,6 +237,9 @@ class Server:
             client.welcome = True
             client.queue({"event": "welcome", "version": VERSION, "pid": os.getpid()})
             return
+        self._refuse(client, reason)
+
+    def _refuse(self, client: Connection, reason: str) -> None:
         client.queue({"event": "refused", "reason": reason})
         client.finish = True
 
