@@ -12,6 +12,7 @@ import uuid
 from pathlib import Path
 
 import pytest
+
 from smartsim import log
 
 
@@ -152,6 +153,12 @@ def test_a_logger_that_was_there_before_is_taken_over(tmp_path, asked_for_teleme
     assert log.get_logger(name, "developer") is early
     in_experiment(tmp_path, lambda: early.info("kept"))
     assert "kept" in (tmp_path / ".smartsim/telemetry/logs/smartsim.out").read_text()
+
+
+def test_a_record_keeps_no_exception_alive(caplog):
+    error = ValueError("it went wrong")
+    log.get_logger("x").error(error)
+    assert caplog.records[-1].msg == "it went wrong"
 
 
 def test_foreign_loggers_keep_their_class():

@@ -205,6 +205,14 @@ class ContextAwareLogger(logging.Logger):
     It does so while telemetry is asked for: by ``exp.telemetry.enable()`` or ``SMARTSIM_FLAG_TELEMETRY=1`` set by hand.
     """
 
+    def makeRecord(  # noqa: N802 - the name that `logging` calls
+        self, name: str, level: int, fn: str, lno: int, msg: object, *args: Any, **kwargs: Any
+    ) -> logging.LogRecord:
+        """Make a record; an exception that is the message becomes its text, so that no record keeps frames alive."""
+        if isinstance(msg, BaseException):
+            msg = str(msg)
+        return super().makeRecord(name, level, fn, lno, msg, *args, **kwargs)
+
     def callHandlers(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name that `logging` calls
         """Pass `record` to the handlers, then to the files of the experiment it belongs to."""
         super().callHandlers(record)

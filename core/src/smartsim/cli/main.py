@@ -36,6 +36,7 @@ class _Parser(argparse.ArgumentParser):
 
     def __init__(self, **options: Any) -> None:
         super().__init__(formatter_class=_Formatter, **options)
+        self.set_defaults(parser=self)  # of a command, its own
 
     def error(self, message: str) -> NoReturn:
         """End with the command's help and `message`."""
@@ -91,7 +92,9 @@ def _run(words: list[str]) -> int:
     if words[0] == dashboard.NAME:
         return dashboard.run(words[1:])
     try:
-        arguments = parser.parse_args(words)
+        arguments, unknown = parser.parse_known_args(words)
+        if unknown:
+            arguments.parser.error(f"unrecognized arguments: {' '.join(unknown)}")
     except SystemExit as end:  # help, the version or misuse; its text has been written
         return end.code if isinstance(end.code, int) else EX_OK
     code: int = arguments.run(arguments)

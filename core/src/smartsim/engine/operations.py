@@ -176,7 +176,9 @@ def _jobs(path: str) -> tuple[list[JobRecord], list[str]]:
         try:
             answers = Plugins.for_launcher(launcher).status(list(handles), _context(path, launcher))
         except (SmartSimError, SSInternalError, SSUnsupportedError) as error:
-            warnings.append(f"{len(group)} jobs are shown as they were last known: {error}")
+            names = ", ".join(job.entity for job in group[:_SHOWN_NAMES])
+            more = f" and {len(group) - _SHOWN_NAMES} more" if len(group) > _SHOWN_NAMES else ""
+            warnings.append(f"{names}{more}: shown as last known, because: {error}")
             continue
         news |= {handles[handle]: status for handle, status in answers.items() if handle in handles}
     return [_updated(job, news.get(job.id)) for job in jobs], warnings
