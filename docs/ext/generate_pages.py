@@ -54,7 +54,7 @@ def examples() -> dict[str, str]:
     """An implementation of each hook that has one in this repository: where it is, as Sphinx includes it."""
     found: dict[str, str] = {}
     for folder in EXAMPLES:
-        for path in sorted((ROOT / folder).rglob("*.py")):
+        for path in sorted(path for path in (ROOT / folder).rglob("*.py") if "tests" not in path.parts):
             for kind in ast.parse(path.read_text(encoding="utf-8")).body:
                 for item in kind.body if isinstance(kind, ast.ClassDef) else [kind]:
                     if isinstance(item, ast.FunctionDef) and item.name in hooks() and is_implementation(item):
