@@ -23,8 +23,8 @@ pytestmark = [pytest.mark.mpi, pytest.mark.timeout(900)]
 Records = Callable[[subprocess.CompletedProcess[str]], list[str]]
 
 FLAVOURS = {"mpich": HYDRA, "openmpi": OPEN_MPI}
-# Lines that several ranks print at once may run into each other, so each program writes a file. All of them are written in
-# Python, because the mpirun of MPICH 5.0.2 may be ended by SIGPIPE when a program ends within a few milliseconds.
+# Lines that several ranks print at once may run into each other, so each program writes a file. All are written in Python,
+# because the mpirun of MPICH 5.0.2 may be ended by SIGPIPE when a program ends within a few milliseconds.
 WRITE = "import os, pathlib, sys; write = pathlib.Path(os.environ['RECORDS'], str(os.getpid())).write_text"
 RANKS = f"{WRITE}; from mpi4py import MPI; w = MPI.COMM_WORLD; write(f'rank {{w.rank}} of {{w.size}}')"
 SHOW = f"{WRITE}; write(repr((os.getcwd(), [os.environ.get('A'), os.environ.get('B')], sys.argv[1:])))"
@@ -101,13 +101,14 @@ def test_every_option_is_taken_or_refused_before_the_launch(
     literal = [str(settings.run_command), *settings.format_run_args(), *settings.command_words(str(tmp_path))]
     as_published = run(literal, tmp_path)
     assert (as_published.returncode == 0) is published[mpi], as_published.stderr
+    settings.env_vars = {"A": "ours"}
     try:
         argv = mpi_argv(spec_of(settings, tmp_path))
     except SSUnsupportedError:
         # Then it must be true that this MPI does not take it.
         assert not published[mpi]
     else:
-        assert repr((str(tmp_path), [None, None], [])) in records(run(argv, tmp_path))
+        assert repr((str(tmp_path), ["ours", None], [])) in records(run(argv, tmp_path))
 
 
 def test_copying_the_executable_is_refused_where_there_is_no_such_option(mpi: str):
