@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "FOREIGN_MPIEXEC",
+    "RUNTIMES",
     "RUN_COMMANDS",
     "alias_target",
     "installation_hint",
@@ -79,6 +80,10 @@ FOREIGN_MPIEXEC: Mapping[str, str] = {"mpiexec.slurm": "srun"}
 
 NEVER_BUILT = frozenset({"sge"})
 """Launchers of 0.8 that have no plugin in this project."""
+
+
+RUNTIMES: Mapping[str, str] = {"dragon": "Dragon"}
+"""Launchers with a runtime of their own, which options of the command ``smart`` are named after, and how it is spelt."""
 
 
 def installation_hint(launcher: str) -> str:
