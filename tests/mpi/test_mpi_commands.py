@@ -23,8 +23,8 @@ pytestmark = [pytest.mark.mpi, pytest.mark.timeout(900)]
 Records = Callable[[subprocess.CompletedProcess[str]], list[str]]
 
 FLAVOURS = {"mpich": HYDRA, "openmpi": OPEN_MPI}
-# Lines that several ranks print at once may run into each other, so each program writes a file. All are written in Python,
-# because the mpirun of MPICH 5.0.2 may be ended by SIGPIPE when a program ends within a few milliseconds.
+# Lines that several ranks print at once may run into each other, so each program writes a file. All programs are in
+# Python, because the mpirun of MPICH 5.0.2 may be ended by SIGPIPE when a program ends within a few milliseconds.
 WRITE = "import os, pathlib, sys; write = pathlib.Path(os.environ['RECORDS'], str(os.getpid())).write_text"
 RANKS = f"{WRITE}; from mpi4py import MPI; w = MPI.COMM_WORLD; write(f'rank {{w.rank}} of {{w.size}}')"
 SHOW = f"{WRITE}; write(repr((os.getcwd(), [os.environ.get('A'), os.environ.get('B')], sys.argv[1:])))"
