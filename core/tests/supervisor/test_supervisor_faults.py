@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import resource
@@ -344,16 +345,28 @@ def test_start_and_close_again_and_again(exp):
     assert [job.returncode for job in jobs.values()] == [0] * 20
 
 
-def test_exits_are_served_while_another_client_launches(watch):
+def test_others_are_served_while_a_client_launches_without_end(watch):
     second = Watch(watch.exp)
-    commands = [second.command(f"many-{k}", "/bin/true") for k in range(800)]
-    launch = threading.Thread(target=second.launch, args=commands)
-    launch.start()
+    enough = threading.Event()
+
+    def launch() -> None:
+        for k in itertools.count():
+            if enough.is_set():
+                return
+            names = [f"many-{k}-{i}" for i in range(100)]
+            second.launch(
+                *(second.command(name, "/bin/true", stdout="/dev/null", stderr="/dev/null") for name in names)
+            )
+
+    thread = threading.Thread(target=launch)
+    thread.start()
     wait_for(lambda: watch.view().jobs, "the first job")
-    watch.client.stop(["many-0"], 1.0)
-    assert launch.is_alive()
-    launch.join()
-    second.wait(*(command.id for command in commands))
+    for k in range(5):
+        watch.run(f"job-{k}", "sleep", "1000")
+        (end,) = watch.client.stop([f"job-{k}"], 30.0)
+        assert end.returncode == -signal.SIGTERM
+    enough.set()
+    thread.join()
     second.client.close()
 
 
@@ -528,10 +541,14 @@ def test_interrupt_while_a_launch_waits(watch):
         wait_for(lambda: watch.view().jobs, "the first job")
         signal.pthread_kill(threading.main_thread().ident, signal.SIGINT)
 
+    def launch() -> None:
+        watch.launch(*commands)
+        signal.pause()  # should the interrupt come late
+
     thread = threading.Thread(target=interrupt)
     thread.start()
     with pytest.raises(KeyboardInterrupt):
-        watch.launch(*commands)
+        launch()
     thread.join()
     watch.client.stop(None, 5.0)
     assert all(job.exited is not None for job in watch.client.jobs())

@@ -55,8 +55,8 @@ def line(kind: str, fields: Mapping[str, Any], at: float | None = None) -> bytes
         fields: JSON values.
         at: seconds since the epoch, None for now.
     """
-    record = {"v": SCHEMA, "t": time.time() if at is None else at, "kind": kind, **fields}
-    return json.dumps(record, separators=(",", ":")).encode("ascii") + b"\n"
+    envelope = {"v": SCHEMA, "t": time.time() if at is None else at, "kind": kind}
+    return json.dumps({**envelope, **fields, **envelope}, separators=(",", ":")).encode("ascii") + b"\n"
 
 
 class Journal:
