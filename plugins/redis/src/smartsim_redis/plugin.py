@@ -62,9 +62,9 @@ def smartsim_database_info(environ: Mapping[str, str]) -> DatabaseInfo:
 def smartsim_deploy_orchestrator(spec: OrchestratorSpec, ctx: Context) -> list[JobSpec]:
     """Describe the shards: each runs `smartsim_redis.shard`, which becomes the server.
 
-    Of `OrchestratorSpec.options` count ``loopback`` (a missing interface is replaced by loopback), ``env`` (variables of
-    the shards) and ``queued`` (the job may have to wait in a queue). The thread counts are for a server that runs models,
-    which this engine does not start.
+    Of `OrchestratorSpec.options` count ``loopback`` (a missing interface is replaced by loopback), ``env`` (variables
+    of the shards) and ``queued`` (the job may have to wait in a queue). The thread counts are for a server that runs
+    models, which this engine does not start.
     """
     info = find_server(ctx.environ)
     steps = [

@@ -24,6 +24,7 @@ _LONGEST_PAUSE = 0.02
 _QUEUED_PAUSE = 1.0
 _PING_TIMEOUT = 2.0
 _TAIL_LINES = 12
+_MOST_QUOTED = 3
 _TAIL_BYTES = 8192
 
 
@@ -167,8 +168,8 @@ def _answers(node: DbNodeAddress, patience: _Patience) -> bool:
 
 def _last_words(spec: OrchestratorSpec) -> str:
     """Return the last lines of output of the steps, for an error message."""
-    texts = []
-    for out in output_files(spec):
+    texts: list[str] = []
+    for out in output_files(spec)[:_MOST_QUOTED]:
         for file in (out, out.with_suffix(".err")):
             lines = [line for line in _tail(file) if line.strip() and SHARD_INFO not in line]
             if lines:
