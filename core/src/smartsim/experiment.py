@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from numbers import Number
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from smartsim.engine.manifest import Manifest
 from smartsim.engine.session import Session
 from smartsim.entity import Ensemble, EntitySequence, Model, SmartSimEntity
+from smartsim.entity.checks import absolute_path, entity_name
 from smartsim.error import SmartSimError
 from smartsim.log import ctx_exp_path, get_logger, method_contextualizer
 from smartsim.plugin.manager import Plugins
@@ -59,6 +59,7 @@ class Experiment:
             that fits this machine best.
 
     Raises:
+        AttributeError: `name` or `launcher` is None.
         TypeError: `name`, `exp_path` or `launcher` is no text.
         ValueError: `name` cannot be the name of a folder.
         NotADirectoryError: `exp_path` is no folder.
@@ -76,9 +77,9 @@ class Experiment:
     """
 
     def __init__(self, name: str, exp_path: str | None = None, launcher: str = "local") -> None:
-        self.name = _checked_name(name)
+        self.name = entity_name(name, "Experiment")
         self.exp_path = _experiment_path(self.name, exp_path)
-        launcher = launcher.lower()
+        launcher = _checked_launcher(launcher)
         self._launcher = Plugins.detect() if launcher == AUTO else launcher
         self.db_identifiers: set[str] = set()
         self._telemetry = ExperimentTelemetryConfiguration()
@@ -176,9 +177,12 @@ class Experiment:
             kill_on_interrupt: end all jobs on Ctrl-C.
 
         Raises:
+            TypeError: `interval` is no number.
             ValueError: `interval` is not positive.
         """
-        if interval <= 0:
+        if isinstance(interval, bool) or not isinstance(interval, (int, float)):
+            raise TypeError(f"interval={interval!r}: give a number of seconds above 0")
+        if not interval > 0:
             raise ValueError(f"interval={interval!r}: give a number of seconds above 0")
         self._session.wait(interval=interval if verbose else None, kill_on_interrupt=kill_on_interrupt)
 
@@ -341,13 +345,12 @@ class Experiment:
             AttributeError: `name` is None.
             SmartSimError: the arguments do not describe an ensemble.
         """
-        if name is None:
-            raise AttributeError("name=None: an Ensemble needs a name")
+        folder = self._entity_path(entity_name(name, "Ensemble"), path)
         try:
             return Ensemble(
                 name,
-                params or {},
-                self._entity_path(name, path),
+                {} if params is None else params,
+                folder,
                 batch_settings=batch_settings,
                 run_settings=run_settings,
                 perm_strat=perm_strategy,
@@ -382,13 +385,11 @@ class Experiment:
             AttributeError: `name` is None.
             TypeError: a parameter is neither a text nor a number.
         """
-        if name is None:
-            raise AttributeError("name=None: a Model needs a name")
         model = Model(
             name,
-            _model_params(params or {}),
+            {} if params is None else params,
             run_settings,
-            self._entity_path(name, path),
+            self._entity_path(entity_name(name, "Model"), path),
             batch_settings=batch_settings,
         )
         if enable_key_prefixing:
@@ -489,7 +490,7 @@ class Experiment:
                 "A database with db_identifier=%r was made before: only one of them can run at a time", db_identifier
             )
         orchestrator = Orchestrator(
-            path=self._entity_path(db_identifier, path),
+            path=self._entity_path(entity_name(db_identifier, "db_identifier"), path),
             port=port,
             interface=interface,
             launcher=self._launcher,
@@ -511,7 +512,7 @@ class Experiment:
     # --- inside ------------------------------------------------------------------------------------------------------
 
     def _entity_path(self, name: str, path: str | None) -> str:
-        return str(Path(self.exp_path, name)) if path is None else os.path.abspath(path)  # noqa: PTH100 - keeps links
+        return str(Path(self.exp_path, name)) if path is None else absolute_path(path)
 
     def _unstarted(self, manifest: Manifest) -> list[Orchestrator]:
         """Databases of this experiment that are not being started: their output still has a place in the tree."""
@@ -550,14 +551,11 @@ class Experiment:
         )
 
 
-def _checked_name(name: object) -> str:
-    if not isinstance(name, str):
-        raise TypeError(f"name={name!r}: the name of an experiment is a text")
-    if not name or name in {".", ".."} or "/" in name or any(ord(character) < 32 for character in name):
-        raise ValueError(
-            f"name={name!r}: it becomes the name of a folder, so leave out separators and control characters"
-        )
-    return name
+def _checked_launcher(launcher: object) -> str:
+    if isinstance(launcher, str):
+        return launcher.lower()
+    error = AttributeError if launcher is None else TypeError
+    raise error(f"launcher={launcher!r}: give the name of a launcher as a text, 'local' or 'auto' for example")
 
 
 def _experiment_path(name: str, exp_path: str | None) -> str:
@@ -567,14 +565,5 @@ def _experiment_path(name: str, exp_path: str | None) -> str:
         raise TypeError(f"exp_path={exp_path!r}: give the path of a folder as a text")
     path = os.path.abspath(exp_path)  # noqa: PTH100 - keeps symbolic links as the user wrote them
     if not os.path.isdir(path):  # noqa: PTH112 - a path that is too long is no folder either
-        raise NotADirectoryError(f"exp_path={exp_path!r} is no folder: make it first, or leave exp_path out")
+        raise NotADirectoryError(f"exp_path={exp_path[:200]!r} is no folder: make it first, or leave exp_path out")
     return path
-
-
-def _model_params(params: dict[str, Any]) -> dict[str, str]:
-    if not isinstance(params, dict):
-        raise TypeError(f"params={params!r}: give a dictionary of names and values")
-    for name, value in params.items():
-        if not isinstance(value, (str, Number)):
-            raise TypeError(f"params[{name!r}]={value!r}: the value of a parameter is a text or a number")
-    return {name: str(value) for name, value in params.items()}
