@@ -112,9 +112,12 @@ def read_checkpoint(path: str | os.PathLike[str]) -> Checkpoint:
     Raises:
         FileNotFoundError: there is no such file.
         SmartSimError: the file cannot be read, or is no checkpoint of this version.
+        TypeError: `path` is no path.
     """
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"checkpoint={path!r}: give the path of a file smartsim_db.dat")
     file = Path(path)
-    if not file.exists():
+    if not os.path.exists(file):  # noqa: PTH110 - a name that is too long is no file, `Path` would raise
         raise FileNotFoundError(f"There is no checkpoint {file}: give the path of a file smartsim_db.dat")
     try:
         data = file.read_bytes()

@@ -8,6 +8,7 @@ from attrs import frozen
 
 from smartsim.database.orchestrator import Orchestrator
 from smartsim.entity import Ensemble, Model
+from smartsim.entity.checks import entity_name
 from smartsim.error import SmartSimError
 
 if TYPE_CHECKING:
@@ -41,7 +42,8 @@ class Manifest:
             TypeError: an argument is not a Model, an Ensemble or an Orchestrator.
             AttributeError: an entity has no name.
             SmartSimError: two entities have the same name.
-            ValueError: an Ensemble or Orchestrator is empty.
+            ValueError: an Ensemble or Orchestrator is empty, or the name of an entity was changed to one that cannot
+                name a folder.
         """
         entities = list(args)
         _check_types(entities)
@@ -70,6 +72,7 @@ def _check_names(entities: list[Any]) -> None:
     for entity in entities:
         if not entity.name:
             raise AttributeError(f"an entity of type {type(entity).__name__} has no name: set its name")
+        entity_name(entity.name, type(entity).__name__)
         if entity.name in seen:
             raise SmartSimError(f"two of the entities are called {entity.name!r}: pass each once, with its own name")
         seen.add(entity.name)

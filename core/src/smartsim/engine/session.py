@@ -18,7 +18,9 @@ from smartsim.engine.runtime import Runtime
 from smartsim.engine.summary import job_line
 from smartsim.entity import Ensemble, Model
 from smartsim.error import LauncherError, NotStartedError, SmartSimError, SSUnsupportedError
+from smartsim.generation.undo import Changes
 from smartsim.log import get_logger
+from smartsim.settings.base import RunSettings
 from smartsim.status import SmartSimStatus
 
 if TYPE_CHECKING:
@@ -81,13 +83,16 @@ class Session:
         """
         self.databases.refuse_conflicts(manifest.dbs)
         self._refuse_duplicates(manifest)
+        _refuse_without_settings(manifest)
         self._kill_on_interrupt = kill_on_interrupt
         interrupt.watch(self)
-        self._make_folders(manifest, folders)
         before = {job.handle for job in self.runtime.table.active()}
         ctx = self.runtime.open()
+        # Everything that can be refused is refused before the first folder or process exists.
+        plans = self._member_plans(manifest, self.databases.deployments(), ctx)
+        self._make_folders(manifest, folders)
         try:
-            self._launch(manifest, ctx)
+            self._launch(manifest, plans, ctx)
         except BaseException as error:
             if kill_on_interrupt or not isinstance(error, KeyboardInterrupt):
                 self.runtime.take_back(ctx, before)
@@ -96,11 +101,9 @@ class Session:
                 raise SmartSimError(str(error)) from error
             raise
 
-    def _launch(self, manifest: Manifest, ctx: Context) -> None:
+    def _launch(self, manifest: Manifest, plans: list[LaunchPlan], ctx: Context) -> None:
         from smartsim.telemetry.describe import describe_run
 
-        # Everything that can be refused is refused before the first process exists.
-        plans = self._member_plans(manifest, self.databases.deployments(), ctx)
         self.runtime.backend.prepare(self.path)
         record = describe_run(ctx.run_id, manifest.models, manifest.ensembles, manifest.dbs)
         self.runtime.journal.append("run", **record)
@@ -170,7 +173,14 @@ class Session:
         return model_spec(model, group=group, run=self._next_run(model.name), client=client)
 
     def _refuse_duplicates(self, manifest: Manifest) -> None:
+        seen: set[str] = set()
         for name, entity in _named(manifest):
+            if name in seen:
+                raise SSUnsupportedError(
+                    f"SmartSim entities cannot have duplicate names. {name!r} is the name of two of those to be "
+                    "started: give each its own name"
+                )
+            seen.add(name)
             job = self.runtime.table.latest(name)
             if (job is not None and job.active) or self._owners.get(name, entity) is not entity:
                 running = "it is running" if job is not None and job.active else "another entity had that name"
@@ -189,13 +199,14 @@ class Session:
         return max((self._next_run(node.name) for node in nodes), default=0)
 
     def _make_folders(self, manifest: Manifest, databases: Iterable[Orchestrator]) -> None:
-        for path in {entity.path for _, entity in _named(manifest)}:
-            Path(path).mkdir(parents=True, exist_ok=True)
-        for orchestrator in databases:
-            for node in orchestrator.entities:
-                Path(node.path).mkdir(parents=True, exist_ok=True)
+        outputs = [node for orchestrator in databases for node in orchestrator.entities]
+        with Changes() as changes:
+            for path in {entity.path: None for _, entity in _named(manifest)} | {node.path: None for node in outputs}:
+                changes.make_folder(path)
+            for node in outputs:
                 for file in output_files(node.path, node.name):
                     Path(file).touch()
+            changes.keep()
 
     # --- stop --------------------------------------------------------------------------------------------------------
 
@@ -282,7 +293,7 @@ class Session:
         """
         from smartsim.database.checkpoint import read_checkpoint
 
-        saved = read_checkpoint(Path(checkpoint))
+        saved = read_checkpoint(checkpoint)
         orchestrator = saved.orchestrator()
         self.databases.refuse_conflicts([orchestrator])
         if not self.runtime.plugins.orchestrator_active(saved.deployment):
@@ -292,6 +303,15 @@ class Session:
         self.databases.adopt(orchestrator, saved.deployment, list(saved.handles.values()))
         self._owners |= {node.name: node for node in orchestrator.entities}
         return orchestrator
+
+
+def _refuse_without_settings(manifest: Manifest) -> None:
+    for model in (*manifest.models, *(member for ensemble in manifest.ensembles for member in ensemble.models)):
+        if not isinstance(model.run_settings, RunSettings):
+            raise TypeError(
+                f"{model.name!r} cannot be started with run_settings={model.run_settings!r}: "
+                "set it to what Experiment.create_run_settings returns"
+            )
 
 
 def _named(manifest: Manifest) -> Iterator[tuple[str, Named]]:

@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-__all__ = ["absolute_path", "entity_name", "mapping", "names", "settings_types", "whole_number"]
+__all__ = ["MAX_NAME_BYTES", "absolute_path", "entity_name", "mapping", "names", "settings_types", "whole_number"]
 
 MAX_NAME_BYTES = 220
 """Files are called after the name, with up to 35 bytes more, and a file name has at most 255."""
@@ -55,12 +55,14 @@ def _name_problem(name: str) -> str:
 
 
 def absolute_path(path: Any) -> str:
-    """Return `path` made absolute.
+    """Return `path`, a text or a `pathlib.Path`, made absolute.
 
     Raises:
-        TypeError: it is not a str.
+        TypeError: it is neither.
         ValueError: it has a NUL character.
     """
+    if isinstance(path, os.PathLike):
+        path = os.fspath(path)
     if not isinstance(path, str):
         raise TypeError(f"path must be a str, not {type(path).__name__}: {path!r}")
     if "\0" in path:

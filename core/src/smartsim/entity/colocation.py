@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from smartsim.entity import checks
 from smartsim.error import SSUnsupportedError
 
-__all__ = ["Pinning", "check_socket_name", "common_settings", "pinning_string"]
+__all__ = ["Pinning", "check_interfaces", "check_socket_name", "common_settings", "pinning_string"]
 
 Pinning: TypeAlias = Iterable[int | Iterable[int]]
 
@@ -30,6 +30,20 @@ def check_socket_name(unix_socket: Any) -> None:
         raise TypeError(f"unix_socket must be a str, not {type(unix_socket).__name__}: {unix_socket!r}")
     if not _SOCKET_NAME.fullmatch(unix_socket):
         raise ValueError(f"unix_socket={unix_socket!r} may only have letters, digits and the characters . : , _ - /")
+
+
+def check_interfaces(ifname: Any) -> None:
+    """Check that `ifname` names network interfaces.
+
+    Raises:
+        TypeError: it is neither a str nor a list of str.
+        ValueError: it names none.
+    """
+    names = [ifname] if isinstance(ifname, str) else ifname
+    if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+        raise TypeError(f"ifname must be a str or a list of str, not {type(ifname).__name__}: {ifname!r}")
+    if not names or not all(names):
+        raise ValueError(f"ifname={ifname!r} must name at least one network interface, for example 'lo'")
 
 
 def pinning_string(pin_ids: Pinning | None, cpus: int) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any, Generic, TypeVar
@@ -193,10 +194,10 @@ def _checked_backend(backend: Any) -> str:
 
 
 def _checked_file(file_path: str, name: str) -> Path:
-    file = Path(file_path).resolve()
-    if not file.is_file():
-        raise FileNotFoundError(f"{name!r}: there is no file {file}")
-    return file
+    file = os.path.realpath(file_path)
+    if not os.path.isfile(file):  # noqa: PTH113 - a link that leads in a circle is no file, `Path` would raise
+        raise FileNotFoundError(f"{name!r}: there is no file {file}: check its path")
+    return Path(file)
 
 
 def _checked_device(device: Any, devices_per_node: int, first_device: int) -> str:

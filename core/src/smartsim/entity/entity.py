@@ -25,7 +25,7 @@ class Located:
         if path is None:
             self.place(os.getcwd())  # noqa: PTH109 - a text is what scripts compare with
         else:
-            self.path = checks.absolute_path(os.fspath(path))
+            self.path = checks.absolute_path(path)
 
     @property
     def path_is_chosen(self) -> bool:
@@ -75,6 +75,8 @@ class SmartSimEntity(Located):
         Raises:
             TypeError: `path` is not a str.
         """
+        if not isinstance(path, str):
+            raise TypeError(f"path must be a str, not {type(path).__name__}: {path!r}")
         self.path = checks.absolute_path(path)
         self._placed = None
 

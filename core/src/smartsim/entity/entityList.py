@@ -84,6 +84,8 @@ class EntitySequence(Located, Generic[_EntityT]):
         Raises:
             TypeError: `new_path` is not a str.
         """
+        if not isinstance(new_path, str):
+            raise TypeError(f"new_path must be a str, not {type(new_path).__name__}: {new_path!r}")
         path = checks.absolute_path(new_path)
         for entity in self.entities:
             entity.place(path)

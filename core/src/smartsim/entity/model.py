@@ -95,12 +95,18 @@ class Model(SmartSimEntity):
 
         Raises:
             EntityExistsError: an entity of that name is registered already.
+            TypeError: it is no entity.
         """
         self.check_incoming_entity(incoming_entity)
         self.incoming_entities.append(incoming_entity)
 
     def check_incoming_entity(self, incoming_entity: SmartSimEntity) -> None:
-        """Raise EntityExistsError when an entity of that name is registered already."""
+        """Raise EntityExistsError when an entity of that name is registered already, TypeError when it is no entity."""
+        if not isinstance(getattr(incoming_entity, "name", None), str):
+            raise TypeError(
+                f"incoming_entity must be a Model or an Ensemble, not {type(incoming_entity).__name__}: "
+                f"{incoming_entity!r}"
+            )
         if any(entity.name == incoming_entity.name for entity in self.incoming_entities):
             raise EntityExistsError(
                 f"{incoming_entity.name!r} is registered as an incoming entity of {self.name!r} already"
@@ -355,6 +361,7 @@ class Model(SmartSimEntity):
             ValueError: a number is out of range.
         """
         checks.whole_number("port", port, 1, 65535)
+        colocation.check_interfaces(ifname)
         self._colocate({"port": port, "ifname": ifname}, db_cpus, custom_pinning, debug, db_identifier, kwargs)
 
     def colocate_db_uds(

@@ -48,17 +48,29 @@ class Changes:
             return
         path = Path(folder)
         try:
+            self._mkdir(path)
+        except FileExistsError:
+            if not path.is_dir():
+                raise FileExistsError(
+                    f"{folder} is no folder, but a folder would have to be there: move it away, or choose another path="
+                ) from None
+            return
+        except OSError as error:
+            if error.errno is None:  # said by a folder above it
+                raise
+            # Where the folder above exists, "no such file" is how /proc and its like refuse.
+            kind = PermissionError if isinstance(error, FileNotFoundError) else type(error)
+            raise kind(f"{folder} cannot be made ({error.strerror}): choose another path for it") from error
+        self._made.add(folder)
+        if str(path.parent) not in self._made:
+            self._undo.callback(shutil.rmtree, folder, ignore_errors=True)
+
+    def _mkdir(self, path: Path) -> None:
+        try:
             path.mkdir()
         except FileNotFoundError:
             self.make_folder(str(path.parent))
             path.mkdir()
-        except FileExistsError:
-            if not path.is_dir():
-                raise
-            return
-        self._made.add(folder)
-        if str(path.parent) not in self._made:
-            self._undo.callback(shutil.rmtree, folder, ignore_errors=True)
 
     def replace_file(self, target: str, content: bytes) -> None:
         """Write a file, or replace the one of that name, in one step."""

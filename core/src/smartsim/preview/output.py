@@ -53,20 +53,35 @@ def write_preview(text: str, output_filename: str | os.PathLike[str]) -> Path:
 
     Raises:
         TypeError: `output_filename` is not a path.
-        ValueError: it is empty.
+        ValueError: it is empty or has a NUL character.
         OSError: the file cannot be written; no half of it is left behind.
     """
     if not isinstance(output_filename, (str, os.PathLike)):
         raise TypeError(f"output_filename must be a path, not {type(output_filename).__name__}")
     if not os.fspath(output_filename):
         raise ValueError("output_filename is empty: name a file, or leave it out to see the preview on the screen")
+    if "\0" in str(output_filename):
+        raise ValueError(f"output_filename={str(output_filename)!r} has a NUL character: remove it")
     path = Path(output_filename).absolute()
-    if not path.parent.is_dir():
-        raise FileNotFoundError(
-            f"output_filename={str(output_filename)!r}: the folder {path.parent} does not exist, make it first"
-        )
-    if path.is_dir():
-        raise IsADirectoryError(f"output_filename={str(output_filename)!r} is a folder: name a file inside it")
+    try:
+        if not path.parent.is_dir():
+            raise FileNotFoundError(
+                f"output_filename={str(output_filename)!r}: the folder {path.parent} does not exist, make it first"
+            )
+        if path.is_dir():
+            raise IsADirectoryError(f"output_filename={str(output_filename)!r} is a folder: name a file inside it")
+        return _write_first(path, text)
+    except OSError as error:
+        if error.errno is None:
+            raise
+        shown = repr(str(output_filename)[:200])
+        raise type(error)(
+            f"output_filename={shown} cannot be written ({error.strerror}): choose another place or name"
+        ) from error
+
+
+def _write_first(path: Path, text: str) -> Path:
+    """Write `text` to the first candidate that does not exist."""
     for candidate in _candidates(path):
         try:
             file = candidate.open("xb")
@@ -79,9 +94,7 @@ def write_preview(text: str, output_filename: str | os.PathLike[str]) -> Path:
             candidate.unlink(missing_ok=True)
             raise
         return candidate
-    raise FileExistsError(
-        f"output_filename={str(output_filename)!r}: there are {_MAX_NUMBER} numbered files of that name already"
-    )
+    raise FileExistsError(f"output_filename={str(path)!r}: there are {_MAX_NUMBER} numbered files of that name already")
 
 
 def _candidates(path: Path) -> Iterator[Path]:
