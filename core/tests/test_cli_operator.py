@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import signal
 import subprocess
 import sys
+import tempfile
 import textwrap
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from ports import free_ports
 from smartsim.cli import operator
@@ -311,6 +315,14 @@ def folders(tmp_path, monkeypatch):
 )
 def test_which_word_is_the_path(folders, words, path, expected):
     assert operator.split_names(words, path) == expected
+
+
+@given(st.lists(st.text(min_size=1, max_size=4), max_size=4))
+def test_no_word_is_lost(words):
+    with tempfile.TemporaryDirectory() as folder, contextlib.chdir(folder):
+        names, path = operator.split_names(words, None)
+    assert [*names, path] in ([*words, "."], words)
+    assert operator.split_names(words, "x") == (words, "x")
 
 
 def test_a_word_that_could_be_both(folders, capsys):

@@ -165,8 +165,8 @@ LOG_LEVEL: Variable[str] = Variable(
     str,
     "info",
     group=_GENERAL,
-    meaning="How much is logged: `quiet` (the same as `warning`), `info`, `debug` or `developer`; anything else counts "
-    "as `info`. See the page about logging.",
+    meaning="How much is logged: `quiet` (the same as `warning`), `info`, `debug`, `developer`, `error` or `critical`; "
+    "anything else counts as `info`. See the page about logging.",
 )
 PLUGINS: Variable[tuple[str, ...]] = Variable(
     "SMARTSIM_PLUGINS",
@@ -226,6 +226,15 @@ REDIS_CONF: Variable[str] = Variable(
     "",
     group=_DATABASE,
     meaning="The server's configuration file instead of ours.",
+)
+DB_START_TIMEOUT: Variable[float] = Variable(
+    "SMARTSIM_DB_START_TIMEOUT",
+    _SECONDS,
+    _seconds,
+    20.0,
+    group=_DATABASE,
+    meaning="How long a database that was started may take until it answers, in seconds. Unset: "
+    "`SMARTSIM_DB_FILE_PARSE_TRIALS` times `SMARTSIM_DB_FILE_PARSE_INTERVAL`.",
 )
 
 _TELEMETRY = "Telemetry"

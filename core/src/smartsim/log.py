@@ -1,8 +1,8 @@
 """Logging: what SmartSim says, where it goes, and how a driver script joins in.
 
 The environment variable ``SMARTSIM_LOG_LEVEL`` chooses how much is said: ``quiet`` (the same as ``warning``), ``info``,
-``debug``, ``developer`` (``debug``, and each logger keeps its own name instead of ``SmartSim``); anything else counts
-as ``info``. Records go to standard output, whatever `sys.stdout` is at that moment.
+``debug``, ``developer`` (``debug``, and each logger keeps its own name instead of ``SmartSim``), ``error`` or
+``critical``; anything else counts as ``info``. Records go to standard output, whatever `sys.stdout` is at that moment.
 
 While telemetry is asked for, the records that arise inside the methods of an Experiment also go to two files in the
 experiment's folder, see `get_exp_log_paths`. A file is opened for one record at a time, so no handle stays open.
@@ -216,9 +216,10 @@ class ContextAwareLogger(logging.Logger):
     def callHandlers(self, record: logging.LogRecord) -> None:  # noqa: N802 - the name that `logging` calls
         """Pass `record` to the handlers, then to the files of the experiment it belongs to."""
         super().callHandlers(record)
-        out, err = get_exp_log_paths()
-        if out is None or err is None or not telemetry_requested(os.environ):
+        exp_path = ctx_exp_path.get()
+        if not exp_path or not telemetry_requested(os.environ):
             return
+        out, err = _log_files(exp_path)
         if record.levelno <= max(self.getEffectiveLevel(), logging.INFO):
             _experiment_handler(out).handle(record)
         if record.levelno >= logging.WARNING:
@@ -236,8 +237,10 @@ def get_exp_log_paths() -> tuple[Path | None, Path | None]:
     The first receives everything up to INFO, the second WARNING and above.
     """
     exp_path = ctx_exp_path.get()
-    if not exp_path:
-        return None, None
+    return _log_files(exp_path) if exp_path else (None, None)
+
+
+def _log_files(exp_path: str) -> tuple[Path, Path]:
     folder = Path(exp_path) / TELEMETRY_SUBDIR / "logs"
     return folder / "smartsim.out", folder / "smartsim.err"
 

@@ -83,7 +83,7 @@ NEVER_BUILT = frozenset({"sge"})
 
 
 RUNTIMES: Mapping[str, str] = {"dragon": "Dragon"}
-"""Launchers with a runtime of their own, which options of the command ``smart`` are named after, and how it is spelt."""
+"""Launchers with a runtime of their own, after which options of the command ``smart`` are named, and its spelling."""
 
 
 def installation_hint(launcher: str) -> str:
