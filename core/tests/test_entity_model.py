@@ -143,6 +143,7 @@ def test_texts():
     entity = model("m", {"a": 1})
     assert repr(entity) == "m"
     assert entity.type == "Model"
+    assert "Batch Command: sbatch" in str(model(batch_settings=BatchSettings("sbatch")))
     assert "Name: m" in str(entity)
     assert "\ta = 1" in str(entity)
     assert repr(SmartSimEntity("x", None, RunSettings("echo"))) == "x"

@@ -92,6 +92,14 @@ def test_the_folder_that_a_factory_gives_is_not_chosen(folder: Path):
     ]
 
 
+def test_a_folder_inside_that_of_another_entity():
+    outer, inner = model("outer"), model("inner", path="exp/outer/deep/inner")
+    for _ in range(2):
+        make(inner, outer, overwrite=True)
+        assert tree() == ["outer", "outer/deep", "outer/deep/inner", "smartsim_params.txt"]
+        Path("exp/outer/deep/inner/old").touch()
+
+
 @pytest.mark.parametrize("path", [".", "exp", "/"])
 def test_a_path_that_holds_the_experiment_is_no_folder_of_an_entity(
     path: str, folder: Path, caplog: pytest.LogCaptureFixture
@@ -351,18 +359,24 @@ def test_the_record_of_parameters(folder: Path):
     assert tree("exp/p") == ["none"]
 
 
-@given(st.dictionaries(st.from_regex("[a-z]{1,9}", fullmatch=True), st.integers().map(str), min_size=1))
-def test_whole_numbers_are_shown_as_tabulate_shows_them(params):
-    table = tabulate(params.items(), headers=["Name", "Value"])
-    assert (
-        record.entry("m", {"f": params})
-        == f"Model name: m\n{tabulate([['f', table]], headers=['File name', 'Parameters'])}\n\n"
+words = st.from_regex("[a-z/_.]{1,20}", fullmatch=True)
+
+
+@given(
+    st.dictionaries(words, st.dictionaries(words, st.integers().map(str), min_size=1), min_size=1)
+    | st.dictionaries(
+        words, st.dictionaries(words, st.from_regex("[a-z,;:= ]*x", fullmatch=True), min_size=1), min_size=1
     )
+)
+def test_the_record_looks_as_tabulate_would_make_it(files):
+    rows = [[file, tabulate(params.items(), headers=["Name", "Value"])] for file, params in files.items()]
+    assert record.entry("m", files) == f"Model name: m\n{tabulate(rows, headers=['File name', 'Parameters'])}\n\n"
 
 
-@pytest.mark.parametrize("value", ["0.10", "1e3", "123456789.123456789", "007", "nan", "", "a|b", "  "])
+@pytest.mark.parametrize("value", ["0.10", "1e3", "123456789.123456789", "007", "nan", "", "a|b", "  ", "two\nlines"])
 def test_values_are_shown_as_they_were_written(value: str):
-    assert value.strip() in record.entry("m", {"f": {"a": value}})
+    text = record.entry("m", {"f": {"a": value}})
+    assert all(line in text for line in value.split())
 
 
 # --- what is said ----------------------------------------------------------------------------------------------------
