@@ -1,0 +1,54 @@
+"""What is installed is what the folders of this repository say, and all of it works."""
+
+from __future__ import annotations
+
+import tomllib
+from importlib import metadata
+from pathlib import Path
+
+import pytest
+
+from smartsim.plugin.catalogue import GROUPS, catalogue
+from source_tree import ROOT
+
+PROJECTS = [ROOT / "core", *sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))]
+REMEDY = "an editable installation does not notice changes of pyproject.toml: touch it and run `make install`"
+
+
+@pytest.mark.parametrize("project", PROJECTS, ids=lambda project: project.name)
+def test_entry_points_and_version_are_those_of_the_folder(project: Path):
+    declared = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    installed = metadata.distribution(declared["name"])
+    assert installed.version == declared["version"], REMEDY
+    wanted = {
+        (group, name, value)
+        for group, points in declared.get("entry-points", {}).items()
+        for name, value in points.items()
+    }
+    wanted |= {("console_scripts", name, value) for name, value in declared.get("scripts", {}).items()}
+    assert {(point.group, point.name, point.value) for point in installed.entry_points} == wanted, REMEDY
+
+
+def test_every_plugin_of_the_folders_is_listed_and_loads():
+    listed = {(report.distribution, report.kind, report.name): report.error for report in catalogue().survey()}
+    for project in PROJECTS[1:]:
+        declared = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        for group, points in declared["entry-points"].items():
+            for name in points:
+                assert listed[declared["name"], GROUPS[group], name] is None
+
+
+def test_core_and_the_root_distribution_accept_the_versions_beside_them():
+    from packaging.requirements import Requirement
+
+    versions = {}
+    for project in (*PROJECTS, ROOT):
+        declared = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        versions[declared["name"]] = declared
+    for declared in versions.values():
+        for text in declared.get("dependencies", []):
+            requirement = Requirement(text)
+            if requirement.name in versions:
+                assert requirement.specifier.contains(versions[requirement.name]["version"]), (
+                    f"{declared['name']}: {text}"
+                )
