@@ -249,7 +249,7 @@ class Orchestrator(EntityList[DBNode]):
         """
         settings = list(self._shards())
         ports = self.ports if len(self.ports) == len(settings) else self.ports * len(settings)
-        variables = {key: value or "" for shard in settings for key, value in shard.env_vars.items()}
+        variables = {name: value for shard in settings for name, value in shard.environment(os.environ).items()}
         options: dict[str, Any] = {"env": variables} if variables else {}
         if self.launcher == _LOCAL:
             options["loopback"] = True

@@ -1,0 +1,1 @@
+"""What happens between an entity and its processes: planning, launching, following, ending."""

@@ -117,6 +117,13 @@ class ProcessBackend:
         if client is not None and ids and not client.lost:
             self._exited(client.stop(ids, grace))
 
+    def untold(self, path: str, run_id: str) -> dict[str, int]:
+        """Process id of each running job that one start has launched without having been able to return its handle."""
+        client, ids = self._clients.get(path), set(self._sent.get(run_id, ())) - self._handles.keys()
+        if client is None or not ids or client.lost:
+            return {}
+        return {job.id: job.pid for job in client.jobs() if job.id in ids and job.exited is None}
+
     @hookimpl(trylast=True)
     def smartsim_status(self, handles: Sequence[JobHandle]) -> Mapping[JobHandle, JobStatus]:
         """What the supervisor has pushed: running unless an exit was reported."""

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
 
     from smartsim.entity import Model
     from smartsim.plugin.manager import Plugins
-    from smartsim.settings.base import BatchSettings, RunSettings
+    from smartsim.settings.base import BatchSettings
 
-__all__ = ["batch_spec", "launch_plan", "model_spec", "output_files", "settings_environment"]
+__all__ = ["batch_spec", "launch_plan", "model_spec", "output_files"]
 
 
 def output_files(path: str, name: str) -> tuple[str, str]:
@@ -24,16 +24,19 @@ def output_files(path: str, name: str) -> tuple[str, str]:
     return f"{stem}.out", f"{stem}.err"
 
 
-def settings_environment(settings: RunSettings) -> dict[str, str]:
-    """The variables that run settings carry; one without a value becomes the empty string."""
-    return {name: "" if value is None else str(value) for name, value in settings.env_vars.items()}
-
-
-def model_spec(model: Model, *, group: str = "", run: int = 0, client: Mapping[str, str] | None = None) -> JobSpec:
+def model_spec(
+    model: Model,
+    environ: Mapping[str, str],
+    *,
+    group: str = "",
+    run: int = 0,
+    client: Mapping[str, str] | None = None,
+) -> JobSpec:
     """The step of a Model.
 
     Args:
         model: the Model.
+        environ: the driver's environment, from which settings may pass variables on.
         group: name of the ensemble it belongs to, if any.
         run: how often it was started before.
         client: variables that lead it to its databases; they win over those of the settings.
@@ -52,7 +55,7 @@ def model_spec(model: Model, *, group: str = "", run: int = 0, client: Mapping[s
         JobSpec(
             name=model.name,
             argv=tuple(part.command_words(model.path)),
-            env=settings_environment(part),
+            env=part.environment(environ),
             cwd=model.path,
             stdout=stdout,
             stderr=stderr,
@@ -64,7 +67,7 @@ def model_spec(model: Model, *, group: str = "", run: int = 0, client: Mapping[s
     return JobSpec(
         name=model.name,
         argv=tuple(settings.command_words(model.path)),
-        env={**settings_environment(settings), **(client or {})},
+        env={**settings.environment(environ), **(client or {})},
         cwd=model.path,
         stdout=stdout,
         stderr=stderr,

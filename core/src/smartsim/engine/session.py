@@ -12,7 +12,7 @@ from smartsim.engine import interrupt
 from smartsim.engine.deploy import Databases
 from smartsim.engine.environment import client_environment
 from smartsim.engine.manifest import Manifest
-from smartsim.engine.plan import batch_spec, model_spec, output_files, settings_environment
+from smartsim.engine.plan import batch_spec, model_spec, output_files
 from smartsim.engine.progress import progress
 from smartsim.engine.runtime import Runtime
 from smartsim.engine.summary import job_line
@@ -97,6 +97,9 @@ class Session:
             if kill_on_interrupt or not isinstance(error, KeyboardInterrupt):
                 self.runtime.take_back(ctx, before)
                 self.databases.forget_ended()
+            else:
+                for job, pid in self.runtime.backend.untold(ctx.path, ctx.run_id).items():
+                    _warn_of_survivor(job, pid)
             if isinstance(error, LauncherError):
                 raise SmartSimError(str(error)) from error
             raise
@@ -168,9 +171,9 @@ class Session:
             deployments,
             incoming=[entity.name for entity in model.incoming_entities],
             outgoing=model.name if model.query_key_prefixing() else None,
-            given=ChainMap(settings_environment(model.run_settings), os.environ),
+            given=ChainMap(model.run_settings.environment(os.environ), os.environ),
         )
-        return model_spec(model, group=group, run=self._next_run(model.name), client=client)
+        return model_spec(model, os.environ, group=group, run=self._next_run(model.name), client=client)
 
     def _refuse_duplicates(self, manifest: Manifest) -> None:
         seen: set[str] = set()
@@ -233,7 +236,7 @@ class Session:
         active = self.runtime.table.active()
         if not self._kill_on_interrupt:
             for job in active:
-                logger.warning("Task %s with id: %s still runs", job.plan.step, job.handle.native_id)
+                _warn_of_survivor(job.plan.step, job.handle.native_id)
             return
         hurried, self._interrupted = self._interrupted, True
         try:
@@ -312,6 +315,10 @@ def _refuse_without_settings(manifest: Manifest) -> None:
                 f"{model.name!r} cannot be started with run_settings={model.run_settings!r}: "
                 "set it to what Experiment.create_run_settings returns"
             )
+
+
+def _warn_of_survivor(step: str, native_id: str | int) -> None:
+    logger.warning("Task %s with id: %s still runs: `smart stop` ends it", step, native_id)
 
 
 def _named(manifest: Manifest) -> Iterator[tuple[str, Named]]:

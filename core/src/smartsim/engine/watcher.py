@@ -7,15 +7,16 @@ from __future__ import annotations
 
 import random
 import threading
+from typing import TYPE_CHECKING
 
 from smartsim.config import JM_INTERVAL
 from smartsim.error import SmartSimError, SSInternalError
 from smartsim.log import get_logger
-from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from smartsim.values import JobHandle, JobStatus
     from collections.abc import Callable, Iterable, Sequence
+
+    from smartsim.values import JobHandle, JobStatus
 
 __all__ = ["FIRST_INTERVAL", "Watcher"]
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from smartsim.plugin import API_VERSION, hookimpl
 from smartsim.settings import make_run_settings
+from smartsim.settings.mpi import mpi_argv
 from smartsim.values import BatchSpec, Context, Detection, JobSpec, LaunchPlan, PluginInfo, Query
 
 if TYPE_CHECKING:
@@ -55,23 +56,14 @@ class LocalLauncher:
 
     @hookimpl
     def smartsim_plan(self, spec: JobSpec | BatchSpec, ctx: Context) -> LaunchPlan | None:
-        """The run command and its options, then the program; the parts of an MPMD step are separated by colons.
-
-        Environment and folder are inherited by whatever the run command starts on this machine, so no option sets them.
-        """
+        """The run command and its options, then the program; MPI settings put their own command line together."""
         del ctx
         if isinstance(spec, BatchSpec):
             return None
-        run_command = spec.options.get("run_command")
-        words = [run_command] if run_command else []
-        for part in (spec, *spec.mpmd):
-            if part is not spec:
-                words.append(":")
-            words += [*part.options.get("run_args", ()), *part.argv]
         return LaunchPlan(
             step=spec.step,
             entity=spec.name,
-            argv=tuple(words),
+            argv=tuple(_words(spec)),
             env=spec.env,
             cwd=spec.cwd,
             stdout=spec.stdout,
@@ -85,3 +77,10 @@ class LocalLauncher:
     def smartsim_query(self, query: Query) -> Any:
         """There is one host and no allocation."""
         return ["127.0.0.1"] if query.topic == "hosts" else None
+
+
+def _words(spec: JobSpec) -> list[str]:
+    if spec.options.get("family") == "mpi":
+        return mpi_argv(spec)
+    run_command = spec.options.get("run_command")
+    return [*([run_command] if run_command else []), *spec.options.get("run_args", ()), *spec.argv]

@@ -79,11 +79,11 @@ def find_or_start(experiment: str) -> Line:
     """
     path = journal.journal_path(experiment)
     try:
+        folder = runtime_dir.choose(experiment, os.environ)
         journal.Journal(path).close()
         found = find(experiment)
         if found is not None:
             return found
-        folder = runtime_dir.choose(experiment, os.environ)
         lock = runtime_dir.Lock(folder)
     except OSError as error:
         raise LauncherError(f"cannot write the journal {path}: {error.strerror}; make its folder writable") from error

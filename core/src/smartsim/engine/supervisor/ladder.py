@@ -39,6 +39,7 @@ class Ladder:
         self._grace = grace
         self._note = note
         self._tracked: dict[int, float] = {}
+        self._groups: set[int] = set()
         self._kill_at = 0.0
         self._give_up_at = 0.0
         self._killing = False
@@ -70,7 +71,8 @@ class Ladder:
         if self._leaders:
             return self._wait(now)
         self._tracked = {pid: created for pid, created in self._tracked.items() if processes.same_process(pid, created)}
-        if self._tracked:
+        self._groups = {group for group in self._groups if processes.send_group(group, 0)}
+        if self._tracked or self._groups:
             return self._wait(now)
         found = self._scan()
         if not found:
@@ -82,7 +84,7 @@ class Ladder:
 
     def _wait(self, now: float) -> bool:
         if self._killing and now >= self._give_up_at:
-            self.stuck = [*self._leaders.values(), *self._tracked]
+            self.stuck = [*self._leaders.values(), *self._tracked, *self._groups]
             return True
         if self._killing:
             self.due = now + RECHECK
@@ -95,10 +97,15 @@ class Ladder:
     ) -> None:
         """Send a signal to the groups of the jobs named in `groups` and to every process outside them."""
         rung: dict[str, list[int]] = {}
+        for group in self._groups:
+            processes.send_group(group, number)
         for job in groups:
             leader = self._leaders[job]
             processes.send_group(leader, number)
             rung[job] = [leader]
+            if not processes.HAS_PROC:
+                # The group is then all that can be seen of what the job started.
+                self._groups.add(leader)
         signalled = {self._leaders[job] for job in groups}
         stopped = set()
         for pid, (process, job) in found.items():

@@ -18,6 +18,9 @@ MARK_JOB = "SMARTSIM_JOB"
 MARK_EXPERIMENT = "SMARTSIM_JOB_EXPERIMENT"
 """Variable that every process of a job inherits: the folder of the experiment."""
 
+HAS_PROC = os.path.isdir("/proc/self")
+"""Whether this system shows its processes under ``/proc``."""
+
 _TICKS = os.sysconf("SC_CLK_TCK")
 _PAGE = 65536
 _ENVIRON_LIMIT = 4 * 1024 * 1024

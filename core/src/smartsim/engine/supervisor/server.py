@@ -406,10 +406,12 @@ class Server:
 
     def _climb(self) -> None:
         now = time.monotonic()
-        for stop in list(self._stops):
-            if stop.ladder.climb(now):
-                self._stops.remove(stop)
-                self._end_stop(stop)
+        ended = [stop for stop in self._stops if stop.ladder.climb(now)]
+        if ended:
+            self._flush()  # the ends themselves are told before the answer
+        for stop in ended:
+            self._stops.remove(stop)
+            self._end_stop(stop)
 
     def _end_stop(self, stop: Stop) -> None:
         exits = [job.exited for job in map(self._jobs.get, stop.ids) if job is not None and job.exited is not None]
@@ -417,7 +419,6 @@ class Server:
             stop.client.queue({"event": "stopped", "req": stop.request, "jobs": exits, "stuck": stop.ladder.stuck})
         if stop.final:
             self._over = True
-            self._flush()
             for client in self._clients:
                 client.parting = True
                 client.queue({"event": "bye", "ends": True, "reason": self._reason})
