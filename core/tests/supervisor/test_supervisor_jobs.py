@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+import smartsim
 from smartsim.engine.supervisor.client import SupervisorClient
 from smartsim.status import State
 from supervised import Watch, read_view, wait_for
@@ -288,3 +291,25 @@ def test_jobs_run_on_without_a_client(exp):
     (exp / "fifo").write_text("go\n")
     wait_for(lambda: read_view(exp).supervisor is None, "the end of the supervisor")
     assert read_view(exp).jobs["waits"].returncode == 7
+
+
+def test_supervisor_imports_little():
+    """Its start is paid by every user: nothing of a third party, nothing heavy, nothing of the rest of the package."""
+    code = (
+        "import sys; sys.path.append(sys.argv[1]); before = set(sys.modules)\n"
+        "import smartsim.engine.supervisor.server; print(*sorted(set(sys.modules) - before))"
+    )
+    root = Path(smartsim.__file__).parents[1]
+    run = subprocess.run(
+        [sys.executable, "-I", "-S", "-c", code, str(root)], capture_output=True, text=True, check=True
+    )
+    modules = run.stdout.split()
+    names = {name.partition(".")[0] for name in modules}
+    assert names - {"smartsim"} <= sys.stdlib_module_names
+    assert not names & {"typing", "dataclasses", "inspect", "pathlib", "subprocess", "asyncio", "logging", "ctypes"}
+    ours = [name for name in modules if name.startswith("smartsim")]
+    assert [name for name in ours if not name.startswith("smartsim.engine.supervisor")] == [
+        "smartsim",
+        "smartsim.engine",
+        "smartsim.status",
+    ]

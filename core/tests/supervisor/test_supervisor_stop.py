@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
+import sys
 import threading
 import time
 
 import pytest
 
+from smartsim.engine.supervisor import processes
+from smartsim.engine.supervisor.ladder import Ladder
 from smartsim.status import State
 from supervised import Watch, alive, marked, read_view, wait_for
 
@@ -223,3 +227,27 @@ def test_ids_are_opaque(watch):
         (end,) = watch.client.stop([job], 5.0)
         assert end.id == job
     assert set(watch.view().jobs) == set(odd)
+
+
+def test_system_without_proc(tmp_path, monkeypatch):
+    """The process group is stopped as a whole, also what outlives the group's first process."""
+    monkeypatch.setattr(processes, "HAS_PROC", False)
+    monkeypatch.setattr(processes, "table", dict)
+    script = (
+        "import os, signal, time; os.fork() or signal.signal(15, signal.SIG_IGN)\n"
+        "print(1, flush=True); time.sleep(1000)"
+    )
+    with subprocess.Popen([sys.executable, "-S", "-c", script], process_group=0, stdout=subprocess.PIPE) as process:
+        assert process.stdout.readline() + process.stdout.readline() == b"1\n1\n"
+        leaders = {"job": process.pid}
+        rungs = []
+        members = processes.Membership({process.pid: "job"}, {"job"}, set(), str(tmp_path))
+        ladder = Ladder(leaders, members.scan, 0.2, lambda *rung: rungs.append(rung))
+        ladder.start(time.monotonic())
+        while not ladder.climb(time.monotonic()):
+            if process.poll() is not None:
+                leaders.clear()
+            time.sleep(0.01)
+        assert process.wait() == -signal.SIGTERM
+        assert not processes.send_group(process.pid, 0)
+    assert rungs == [("job", "term", [process.pid])]
