@@ -18,6 +18,10 @@ Reply = str | int | None | list["Reply"]
 """What a server answers: text, a number, nothing, or a list of these."""
 
 
+_LONGEST_TEXT = 64 * 2**20
+_DEEPEST_LIST = 16
+
+
 class ServerError(Exception):
     """The server refused a command; the message is the server's."""
 
@@ -42,8 +46,12 @@ def _number(text: bytes) -> int:
         raise ProtocolError(f"not a database server: it answered {text[:80]!r}") from error
 
 
-def read_reply(stream: BinaryIO) -> Reply:
+def read_reply(stream: BinaryIO, depth: int = 0) -> Reply:
     """Return the next answer in `stream`.
+
+    Args:
+        stream: what the server sends.
+        depth: in how many lists the answer is.
 
     Raises:
         ServerError: the answer is an error.
@@ -63,13 +71,15 @@ def read_reply(stream: BinaryIO) -> Reply:
         length = _number(rest)
         if length < 0:
             return None
+        if length > _LONGEST_TEXT:
+            raise ProtocolError(f"not a database server: it announced {length} bytes")
         data = stream.read(length + 2)
         if len(data) != length + 2:
             raise ProtocolError("the server closed the connection")
         return data[:-2].decode("utf-8", "surrogateescape")
-    if kind == b"*":
+    if kind == b"*" and depth < _DEEPEST_LIST:
         length = _number(rest)
-        return None if length < 0 else [read_reply(stream) for _ in range(length)]
+        return None if length < 0 else [read_reply(stream, depth + 1) for _ in range(length)]
     raise ProtocolError(f"not a database server: it answered {line[:80]!r}")
 
 

@@ -1,0 +1,98 @@
+"""The protocol of the servers, and the texts that cluster formation reads."""
+
+from __future__ import annotations
+
+import io
+from contextlib import suppress
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from smartsim.error.errors import SSConfigError
+from smartsim_redis import client, cluster
+from smartsim_redis.startup import start_timeout
+
+simple = st.text(st.characters(blacklist_characters="\r\n", blacklist_categories=["Cs"]))
+replies = st.recursive(
+    st.one_of(st.none(), st.integers(-(2**63), 2**63 - 1), st.text(st.characters(blacklist_categories=["Cs"]))),
+    lambda inner: st.lists(inner, max_size=4),
+    max_leaves=10,
+)
+
+
+def rendered(reply: client.Reply) -> bytes:
+    if reply is None:
+        return b"$-1\r\n"
+    if isinstance(reply, int):
+        return b":%d\r\n" % reply
+    if isinstance(reply, str):
+        data = reply.encode()
+        return b"$%d\r\n%s\r\n" % (len(data), data)
+    return b"*%d\r\n" % len(reply) + b"".join(rendered(item) for item in reply)
+
+
+@given(replies)
+def test_replies_are_read_back(reply: client.Reply) -> None:
+    stream = io.BytesIO(rendered(reply) + b"rest")
+    assert client.read_reply(stream) == reply
+    assert stream.read() == b"rest"
+
+
+@given(simple)
+def test_states_and_errors(text: str) -> None:
+    assert client.read_reply(io.BytesIO(b"+" + text.encode() + b"\r\n")) == text
+    with pytest.raises(client.ServerError) as error:
+        client.read_reply(io.BytesIO(b"-" + text.encode() + b"\r\n"))
+    assert str(error.value) == text
+
+
+@given(st.one_of(st.binary(), st.binary().map(lambda data: b"*1\r\n" * 2000 + data)))
+def test_reading_is_total(data: bytes) -> None:
+    with suppress(client.ServerError, OSError):
+        client.read_reply(io.BytesIO(data))
+
+
+@given(st.lists(st.one_of(st.text(), st.integers()), min_size=1).map(tuple))
+def test_a_command_is_a_list_of_texts(words: tuple[str | int, ...]) -> None:
+    try:
+        sent = client.encode(words)
+    except UnicodeEncodeError:
+        return
+    assert client.read_reply(io.BytesIO(sent)) == [str(word) for word in words]
+
+
+@given(st.integers(1, 200))
+def test_slots_are_divided_evenly_and_completely(shards: int) -> None:
+    ranges = cluster.slot_ranges(shards)
+    assert [slot for part in ranges for slot in part] == list(range(cluster.SLOTS))
+    assert max(map(len, ranges)) - min(map(len, ranges)) <= 1
+
+
+@given(st.text())
+def test_reading_cluster_nodes_is_total(text: str) -> None:
+    assert cluster.owned_slots(text) <= set(range(cluster.SLOTS))
+    cluster.known_addresses(text)
+
+
+def test_reading_cluster_nodes() -> None:
+    text = (
+        "aa 127.0.0.1:7001@17001,,tls-port=0,shard-id=1 myself,master - 0 0 1 connected 0-5 7 [9->-bb]\n"
+        "bb 127.0.0.1:7002@17002 master - 0 0 2 connected 100-200\n"
+        "cc 127.0.0.1:7003@17003 handshake - 0 0 0 connected\n"
+        "dd :0@0 master,noaddr - 0 0 0 connected\n"
+    )
+    assert cluster.owned_slots(text) == {0, 1, 2, 3, 4, 5, 7}
+    assert cluster.known_addresses(text) == {"127.0.0.1:7001", "127.0.0.1:7002"}
+
+
+def test_the_start_timeout() -> None:
+    assert start_timeout({}) == 20
+    assert start_timeout({"SMARTSIM_DB_FILE_PARSE_TRIALS": "3", "SMARTSIM_DB_FILE_PARSE_INTERVAL": "0.5"}) == 1.5
+    assert start_timeout({"SMARTSIM_DB_START_TIMEOUT": "7", "SMARTSIM_DB_FILE_PARSE_TRIALS": "3"}) == 7
+
+
+@pytest.mark.parametrize("value", ["x", "0", "-1", "inf", "nan"])
+def test_a_start_timeout_that_is_none_is_named(value: str) -> None:
+    with pytest.raises(SSConfigError, match=f"^SMARTSIM_DB_START_TIMEOUT={value} must be a positive number"):
+        start_timeout({"SMARTSIM_DB_START_TIMEOUT": value})
