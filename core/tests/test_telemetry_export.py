@@ -400,6 +400,7 @@ def test_a_line_that_is_being_written_is_waited_for(story):
 
 NAMES = st.sampled_from(["a", "b"])
 RUNS = st.sampled_from(["aaaaaaa", "bbbbbbb"])
+IDS = st.tuples(NAMES, RUNS).map(".".join)  # an entity has one job in a run
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
     lambda children: st.lists(children, max_size=3) | st.dictionaries(st.text(max_size=5), children, max_size=3),
@@ -407,7 +408,7 @@ JSON = st.recursive(
 )
 RECORDS = st.one_of(
     st.fixed_dictionaries(
-        {"kind": st.just("job"), "id": NAMES, "run_id": RUNS, "entity": NAMES, "managed": st.booleans()},
+        {"kind": st.just("job"), "id": IDS, "managed": st.booleans()},
         optional={
             "entity_type": st.sampled_from(["Model", "DBNode", "Ensemble", "Orchestrator", "Other"]),
             "group": st.sampled_from(["", "g"]),
@@ -415,11 +416,11 @@ RECORDS = st.one_of(
             "native_id": st.text(max_size=3),
             "run": st.integers(0, 3),
         },
-    ),
+    ).map(lambda job: {**job, "entity": job["id"].partition(".")[0], "run_id": job["id"].partition(".")[2]}),
     st.fixed_dictionaries(
         {
             "kind": st.just("state"),
-            "id": NAMES,
+            "id": IDS,
             "state": st.sampled_from(["queued", "running", "completed", "failed", "cancelled", "unknown"]),
         },
         optional={"returncode": st.none() | st.integers(-15, 3), "reason": st.text(max_size=5)},

@@ -151,7 +151,7 @@ class Exporter:
                 self._latest_of_file[job.text("stdout")] = job
         elif kind == "state":
             job = self._view.jobs.get(str(record.get("id")))
-            if job is not None and job.state is State.RUNNING:
+            if job is not None and job.state is State.RUNNING and _managed(job):
                 self._running_since.setdefault(job.id, record["t"])
         elif kind == "database":
             self._note_database(record)
