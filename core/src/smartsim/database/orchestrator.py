@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -281,9 +282,9 @@ class Orchestrator(EntityList[DBNode]):
     def set_deployment(self, deployment: Deployment) -> None:
         """Say where the database listens; the engine calls it when the database can be used."""
         self._deployment = deployment
-        hosts = iter(deployment.nodes)
+        shards = iter(deployment.nodes)
         for node in self.entities:
-            node.set_hosts([shard.host for shard, _ in zip(hosts, range(node.num_shards), strict=False)])
+            node.set_hosts([shard.host for shard in islice(shards, node.num_shards)])
 
     def clear_deployment(self) -> None:
         """Forget where the database listens; the engine calls it when the database has been stopped."""

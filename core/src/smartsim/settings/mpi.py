@@ -49,6 +49,7 @@ class _BaseMPISettings(RunSettings):
     """
 
     reserved_run_args: ClassVar[Names] = {"wd", "wdir"}
+    reserved_shard_args: ClassVar[Names] = {"np", "N", "c", "output-filename", "n", "wdir", "wd", "host"}
 
     def __init__(
         self,
