@@ -302,7 +302,7 @@ class Experiment:
 
     @_contextualize
     def summary(self, style: str = "github") -> Summary:
-        """A table of every run that has ended, in the order of their ends; in a notebook it shows as such.
+        """A table of every run that has ended, in the order of launch, databases last; in a notebook it shows as such.
 
         Args:
             style: any table format of the tabulate library, ``html`` among them.
@@ -312,8 +312,8 @@ class Experiment:
         """
         from smartsim.engine.summary import summary
 
-        ended = [job for job in self._session.runtime.table.jobs() if job.ended is not None]
-        return summary(sorted(ended, key=lambda job: job.ended or 0.0), style)
+        ended = [job for job in self._session.runtime.table.jobs() if not job.active]
+        return summary(sorted(ended, key=lambda job: job.is_database), style)
 
     # --- making things -----------------------------------------------------------------------------------------------
 
