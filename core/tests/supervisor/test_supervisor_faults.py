@@ -210,7 +210,7 @@ def test_both_killed(exp):
         (pid,) = supervisors(exp)
         os.kill(pid, signal.SIGKILL)
         driver.kill()
-    assert len(marked(exp)) == 2
+    wait_for(lambda: len(marked(exp)) == 2, "two orphans")
     states = {record.id: record.state for record in recovery.teardown(exp, 5.0)}
     assert states == {"short": State.CANCELLED, "long": State.CANCELLED}
     assert recovery.teardown(exp, 5.0) == recovery.inspect(exp)

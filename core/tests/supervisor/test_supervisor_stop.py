@@ -109,8 +109,9 @@ def test_grandchildren_end_with_the_job(watch):
 def test_what_an_ended_job_left_behind_can_be_stopped(watch):
     pids = family(watch, "")
     assert watch.end("family").returncode == 0
-    marked_pids = [pid for pid in pids if pid in marked(watch.exp)]
-    assert len(marked_pids) == len(pids) - 1  # one has an environment of its own
+    # One has an environment of its own.
+    wait_for(lambda: len(set(pids).intersection(marked(watch.exp))) == len(pids) - 1, "all marks")
+    marked_pids = set(pids).intersection(marked(watch.exp))
     (end,) = watch.client.stop(["family"], 0.5)
     assert (end.returncode, end.stopped) == (0, False)
     assert not any(alive(pid) for pid in marked_pids)
@@ -243,11 +244,10 @@ def test_system_without_proc(tmp_path, monkeypatch):
         rungs = []
         members = processes.Membership({process.pid: "job"}, {"job"}, set(), str(tmp_path))
         ladder = Ladder(leaders, members.scan, 0.2, lambda *rung: rungs.append(rung))
-        ladder.start(time.monotonic())
-        while not ladder.climb(time.monotonic()):
-            if process.poll() is not None:
-                leaders.clear()
-            time.sleep(0.01)
+        ladder.start(0.0)
         assert process.wait() == -signal.SIGTERM
+        leaders.clear()
+        assert not ladder.climb(0.1)
+        wait_for(lambda: ladder.climb(0.2), "the end of the group")
         assert not processes.send_group(process.pid, 0)
     assert rungs == [("job", "term", [process.pid])]
