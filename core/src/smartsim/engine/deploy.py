@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from smartsim.engine.runtime import Runtime
-    from smartsim.values import BatchSpec, Context, JobSpec
+    from smartsim.values import BatchSpec, Context, DatabaseInfo, JobSpec
 
 __all__ = ["Databases", "last_lines"]
 
@@ -66,6 +67,10 @@ class Databases:
         """The user's objects of the databases that run."""
         running = {deployment.identifier for deployment in self.deployments()}
         return [one.orchestrator for name, one in self._running.items() if name in running]
+
+    def info(self, orchestrator: Orchestrator) -> DatabaseInfo:
+        """The server that `orchestrator` would start."""
+        return self._runtime.plugins.database_info(orchestrator.engine, os.environ)
 
     def specs(self, orchestrator: Orchestrator, ctx: Context, run: int = 0) -> list[JobSpec | BatchSpec]:
         """What launching `orchestrator` would launch; pure."""

@@ -205,11 +205,13 @@ class Runtime:
 
     def close(self) -> None:
         """Let go of everything; jobs run on."""
+        # In the direction of the news, so that what is on its way still arrives.
         self._watcher.close()
+        self.backend.smartsim_close()
+        self.observers.close()
         self.plugins.close(self.context())
         if self._journal is not None:
             self._journal.close()
-        self.observers.close()
 
 
 def _write_scripts(plans: Sequence[LaunchPlan]) -> None:

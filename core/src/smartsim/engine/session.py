@@ -108,7 +108,8 @@ class Session:
         from smartsim.telemetry.describe import describe_run
 
         self.runtime.backend.prepare(self.path)
-        record = describe_run(ctx.run_id, manifest.models, manifest.ensembles, manifest.dbs)
+        types = {one.db_identifier: self.databases.info(one).type for one in manifest.dbs}
+        record = describe_run(ctx.run_id, manifest.models, manifest.ensembles, manifest.dbs, database_types=types)
         self.runtime.journal.append("run", **record)
         self._claim(manifest)
         if manifest.dbs:

@@ -7,13 +7,13 @@ it; both take names of plugins or of distributions, separated by commas.
 
 from __future__ import annotations
 
-import os
 from functools import cache
 from importlib.metadata import Distribution, EntryPoint, PackageNotFoundError, distributions, version
 from typing import TYPE_CHECKING
 
 from attrs import evolve, field, frozen
 
+from smartsim.config import DISABLE_PLUGINS, PLUGINS
 from smartsim.error import PluginError
 from smartsim.plugin.specs import API_VERSION
 from smartsim.values import PluginInfo
@@ -185,7 +185,7 @@ def catalogue() -> Catalogue:
     found = sorted(
         _providers(distributions()), key=lambda provider: (provider.group, provider.name, provider.distribution)
     )
-    allowed, denied = _names("SMARTSIM_PLUGINS"), _names("SMARTSIM_DISABLE_PLUGINS")
+    allowed, denied = frozenset(PLUGINS.read()), frozenset(DISABLE_PLUGINS.read())
 
     def enabled(provider: Provider) -> bool:
         marks = {provider.name, provider.distribution}
@@ -237,10 +237,6 @@ def core_version() -> str:
         import smartsim
 
         return smartsim.__version__
-
-
-def _names(variable: str) -> frozenset[str]:
-    return frozenset(name.strip() for name in os.environ.get(variable, "").split(",") if name.strip())
 
 
 def _dotted(api: tuple[int, int]) -> str:
