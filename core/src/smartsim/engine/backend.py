@@ -5,10 +5,10 @@ The run commands of schedulers are processes too, so this serves every launcher 
 
 from __future__ import annotations
 
-import threading
 from functools import partial
 from typing import TYPE_CHECKING
 
+from smartsim.engine.interrupt import Monitor
 from smartsim.error import LauncherError, PluginError
 from smartsim.plugin import API_VERSION, hookimpl
 from smartsim.status import State
@@ -31,8 +31,7 @@ class ProcessBackend:
 
     def __init__(self, report: Callable[[Iterable[tuple[JobHandle, JobStatus]]], None]) -> None:
         self._report = report
-        # Reentrant, because Ctrl-C may arrive while the main thread is inside.
-        self._lock = threading.RLock()
+        self._lock = Monitor()
         self._clients: dict[str, SupervisorClient] = {}
         self._sent: dict[str, list[str]] = {}
         self._handles: dict[str, JobHandle] = {}

@@ -6,12 +6,12 @@ of them, and move forward only; every change becomes one `JobEvent` for the obse
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
 from typing import TYPE_CHECKING
 
 from attrs import evolve, frozen
 
+from smartsim.engine.interrupt import Monitor
 from smartsim.status import SmartSimStatus, State
 from smartsim.values import JobEvent, JobHandle, JobStatus, LaunchPlan
 
@@ -78,8 +78,7 @@ class JobTable:
 
     def __init__(self, observe: Callable[[JobEvent], None]) -> None:
         self._observe = observe
-        # Reentrant, because a signal handler may ask for the active jobs while its own thread is inside the table.
-        self._changed = threading.Condition(threading.RLock())
+        self._changed = Monitor()
         self._jobs: dict[JobHandle, Job] = {}
         self._latest: dict[str, JobHandle] = {}
         self._early: dict[JobHandle, JobStatus] = {}
@@ -171,8 +170,7 @@ class JobTable:
         Returns:
             Whether that is so.
         """
-        with self._changed:
-            return self._changed.wait_for(lambda: self._waited_for == 0, timeout=tick)
+        return self._changed.wait_for(lambda: self._waited_for == 0, tick)
 
     def wait_ended(self, handles: Sequence[JobHandle], timeout: float) -> bool:
         """Wait until the jobs named have ended, at most `timeout` seconds.
@@ -180,10 +178,9 @@ class JobTable:
         Returns:
             Whether they have.
         """
-        with self._changed:
-            return self._changed.wait_for(
-                lambda: not any(self._jobs[handle].active for handle in handles if handle in self._jobs), timeout
-            )
+        return self._changed.wait_for(
+            lambda: not any(self._jobs[handle].active for handle in handles if handle in self._jobs), timeout
+        )
 
 
 def _event(job: Job, previous: State) -> JobEvent:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from attrs import Factory, frozen
 
+from smartsim.engine.interrupt import shield
 from smartsim.engine.supervisor import boot
 from smartsim.engine.supervisor.link import LaunchRequest, Link, Request
 from smartsim.error import LauncherError
@@ -150,8 +151,9 @@ class SupervisorClient:
         """
         experiment = os.path.realpath(exp_path)
         for _ in range(_ATTEMPTS):
-            line = boot.find_or_start(experiment)
-            client = cls(_link(line, experiment, on_exit, on_lost))
+            with shield:
+                line = boot.find_or_start(experiment)
+                client = cls(_link(line, experiment, on_exit, on_lost))
             if line.pid is not None or client._greeted():
                 return client
         raise LauncherError(f"the supervisor of {experiment} does not answer; `smart teardown` removes it")
@@ -192,6 +194,9 @@ class SupervisorClient:
             if self._link.refused:
                 raise
             return False
+        except BaseException:
+            self.close()
+            raise
         return True
 
     @property
