@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from smartsim.database import Orchestrator, layout, orchestrator
+from smartsim.database import Orchestrator, layout
 from smartsim.entity.dbnode import DBNode
 from smartsim.error import SmartSimError, SSConfigError, SSUnsupportedError
 from smartsim.plugin import hookimpl
@@ -440,7 +440,3 @@ def test_the_launcher_may_be_detected(launcher: Launcher, monkeypatch: pytest.Mo
 def test_mpi_options_that_a_database_sets_itself() -> None:
     settings = MpirunSettings("echo", fail_if_missing_exec=False)
     assert {"np", "N", "n", "host", "wd", "wdir", "output-filename", "c"} <= layout.reserved_options(settings)
-
-
-def test_no_launcher_is_named_where_plugins_decide() -> None:
-    assert orchestrator._LOCAL == "local"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shutil
 import socket
 import subprocess
@@ -321,7 +322,9 @@ def other_server(name: str, tmp_path: Path) -> str:
     """The path of another kind of server; the one of the package under another name stands in for KeyDB."""
     if name == "redis":
         found = shutil.which("redis-server")
-        assert found, "install the package redis-server; the gate does"
+        if found is None and "CI" not in os.environ:
+            pytest.skip("needs a redis-server; the gate installs one")
+        assert found, "the gate installs redis-server"
         return found
     wrapper = tmp_path / "keydb-server"
     wrapper.write_text(f'#!/bin/sh\nexec {find_server({}).executable} "$@"\n')
