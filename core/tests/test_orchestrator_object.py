@@ -7,9 +7,11 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import attrs
 import pytest
 
 from smartsim.database import Orchestrator, layout
+from smartsim.database.checkpoint import Checkpoint
 from smartsim.entity.dbnode import DBNode
 from smartsim.error import SmartSimError, SSConfigError, SSUnsupportedError
 from smartsim.plugin import hookimpl
@@ -423,6 +425,16 @@ def test_run_commands_that_the_launcher_does_not_know(launcher: Launcher) -> Non
     with pytest.raises(SmartSimError, match=r"started with mpirun needs hosts="):
         Orchestrator(launcher="cluster", run_command="mpirun")
     assert Orchestrator(launcher="cluster", run_command="mpirun", hosts=["n1"]).num_shards == 1
+
+
+def test_a_database_that_needs_hosts_can_be_restored(launcher: Launcher, tmp_path: Path) -> None:
+    database = Orchestrator(str(tmp_path), launcher="cluster", run_command="mpirun", hosts=["n1"])
+    checkpoint = Checkpoint.of(
+        database, spec=database.spec(), deployment=deployment(), experiment_path="/exp", handles={}
+    )
+    restored = attrs.evolve(checkpoint, run_command="mpirun").orchestrator()
+    assert restored.deployment == deployment()
+    assert restored.entities[0].run_settings.hosts == ["10.0.0.0"]
 
 
 def test_a_missing_interface_of_a_scheduler_is_left_to_its_nodes(

@@ -28,6 +28,7 @@ __all__ = [
     "check_run_command",
     "joins_shards",
     "make_node_settings",
+    "needs_hosts",
     "place_shards",
     "reserved_options",
 ]
@@ -96,8 +97,13 @@ def check_run_command(launcher: PluginInfo | None, run_command: str, hosts: obje
     if run_command not in (known or [""]):
         choice = f"one of {', '.join(known)}" if known else "run_command='' or 'auto'"
         raise SmartSimError(f"The launcher {launcher.name} cannot start a database with {run_command!r}: use {choice}")
-    if run_command in _NEEDS_HOSTS and not hosts:
+    if needs_hosts(run_command) and not hosts:
         raise SmartSimError(f"A database that is started with {run_command} needs hosts=[...], the hosts of its shards")
+
+
+def needs_hosts(run_command: str) -> bool:
+    """Return whether shards that `run_command` starts must be told their hosts."""
+    return run_command in _NEEDS_HOSTS
 
 
 def joins_shards(settings: RunSettings, wanted: bool, batch: bool) -> bool:

@@ -171,6 +171,7 @@ class Orchestrator(EntityList[DBNode]):
     def restore(cls, checkpoint: Checkpoint) -> Orchestrator:
         """Return the object for the running database that `checkpoint` describes."""
         spec = checkpoint.spec
+        hosts = [node.host for node in checkpoint.deployment.nodes]
         orchestrator = cls(
             path=spec.path,
             port=spec.ports[0],
@@ -179,6 +180,7 @@ class Orchestrator(EntityList[DBNode]):
             run_command=checkpoint.run_command or "auto",
             db_nodes=spec.shards,
             batch=checkpoint.batch,
+            hosts=hosts if layout.needs_hosts(checkpoint.run_command) else None,
             single_cmd=spec.single_step,
             threads_per_queue=spec.threads_per_queue,
             inter_op_threads=spec.inter_op_threads,
