@@ -32,7 +32,8 @@ SENSIBLE = {
 }
 FIELDS = st.fixed_dictionaries({}, optional={name: values | VALUE for name, values in SENSIBLE.items()})
 RECORDS = st.lists(st.tuples(st.sampled_from(KINDS), FIELDS), max_size=15)
-FILE = settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+STEADY = settings(deadline=None)
+FILE = settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
 def lines(records: list[tuple[str, dict[str, object]]]) -> list[bytes]:
@@ -69,6 +70,7 @@ def test_records_are_read_as_they_were_written(tmp_path, records):
     consistent(fold(found))
 
 
+@STEADY
 @given(RECORDS, st.data())
 def test_any_damage_is_read(records, data):
     content = bytearray(b"".join(lines(records)))
@@ -78,11 +80,13 @@ def test_any_damage_is_read(records, data):
     consistent(fold(parse(io.BytesIO(content))))
 
 
+@STEADY
 @given(st.binary())
 def test_any_bytes_are_read(content):
     consistent(fold(parse(io.BytesIO(content))))
 
 
+@STEADY
 @given(RECORDS, st.integers(0, 20))
 def test_torn_last_line_costs_only_itself(records, place):
     whole = lines(records)
@@ -128,6 +132,7 @@ def test_a_journal_that_cannot_be_read_says_so(tmp_path):
         list(read(tmp_path))
 
 
+@STEADY
 @given(st.lists(st.sampled_from(list(State)), max_size=8))
 def test_states_never_move_back(states):
     view = JournalView()

@@ -6,11 +6,12 @@ import itertools
 import struct
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from smartsim.engine.supervisor import protocol
 
+STEADY = settings(deadline=None)
 TEXT = st.text(st.characters(exclude_categories=()))
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.floats(allow_nan=False) | TEXT,
@@ -25,6 +26,7 @@ def cut(data: bytes, places: list[int]) -> list[bytes]:
     return [data[begin:end] for begin, end in itertools.pairwise(edges)]
 
 
+@STEADY
 @given(MESSAGES, st.lists(st.integers(0, 10_000), max_size=20))
 def test_messages_survive_any_cut(messages, places):
     stream = b"".join(map(protocol.encode, messages))
@@ -32,6 +34,7 @@ def test_messages_survive_any_cut(messages, places):
     assert [message for part in cut(stream, places) for message in decoder.feed(part)] == messages
 
 
+@STEADY
 @given(st.binary(), st.lists(st.integers(0, 10_000), max_size=10))
 def test_any_bytes_are_messages_or_an_error(data, places):
     decoder = protocol.Decoder()
@@ -42,6 +45,7 @@ def test_any_bytes_are_messages_or_an_error(data, places):
     assert all(isinstance(message, dict) for message in found)
 
 
+@STEADY
 @given(MESSAGES.filter(bool), st.integers(0, 10_000))
 def test_torn_stream_gives_the_whole_messages_before(messages, place):
     stream = b"".join(map(protocol.encode, messages))
@@ -50,6 +54,7 @@ def test_torn_stream_gives_the_whole_messages_before(messages, place):
     assert len(found) < len(messages)
 
 
+@STEADY
 @given(st.binary())
 def test_words_that_are_not_utf8_pass(word):
     text = word.decode("utf-8", "surrogateescape")
