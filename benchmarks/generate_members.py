@@ -15,7 +15,7 @@ from pathlib import Path
 
 from smartsim.engine.manifest import Manifest
 from smartsim.entity import Ensemble
-from smartsim.generation import generate
+from smartsim.generation.generator import generate
 from smartsim.settings import RunSettings
 
 TEMPLATE = "steps = ;steps;\nseed = ;seed;\n"

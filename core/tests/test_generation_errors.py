@@ -15,7 +15,8 @@ from smartsim.database import Orchestrator
 from smartsim.engine.manifest import Manifest
 from smartsim.entity import Ensemble, Model
 from smartsim.error import ParameterWriterError, SmartSimError
-from smartsim.generation import fileset, generate
+from smartsim.generation import fileset
+from smartsim.generation.generator import generate
 from smartsim.settings import RunSettings
 
 

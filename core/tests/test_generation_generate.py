@@ -15,7 +15,8 @@ from tabulate import tabulate
 from smartsim.database import Orchestrator
 from smartsim.engine.manifest import Manifest
 from smartsim.entity import Ensemble, Model
-from smartsim.generation import fileset, generate, record
+from smartsim.generation import fileset, record
+from smartsim.generation.generator import generate
 from smartsim.settings import RunSettings
 
 

@@ -11,8 +11,9 @@ from smartsim.database import Orchestrator
 from smartsim.entity import Ensemble, Model
 from smartsim.error import AllocationError, SSConfigError
 from smartsim.preview.build import build_preview
+from smartsim.preview.options import Verbosity
 from smartsim.preview.render import plain_text
-from smartsim.preview.value import Preview, Verbosity
+from smartsim.preview.value import Preview
 from smartsim.settings import RunSettings
 from smartsim.settings.base import BatchSettings
 from smartsim.values import DatabaseInfo, LaunchPlan

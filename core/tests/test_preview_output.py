@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from smartsim.error.errors import PreviewFormatError
+from smartsim.preview.options import Format, Verbosity
 from smartsim.preview.output import preview_text, write_preview
 from smartsim.preview.render import plugin
-from smartsim.preview.value import Format, Preview, Verbosity
+from smartsim.preview.value import Preview
 
 PREVIEW = Preview(experiment="exp", path="/exp", launcher="local")
 

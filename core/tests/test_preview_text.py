@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from smartsim._core.control import previewrenderer
-from smartsim.preview import value
+from smartsim.preview.options import Verbosity
 from smartsim.preview.render import plain_text, plugin
 from smartsim.preview.value import (
     BatchPreview,
@@ -26,7 +26,6 @@ from smartsim.preview.value import (
     PlanPreview,
     Preview,
     ScriptPreview,
-    Verbosity,
 )
 from smartsim.preview.words import command_line, one_line, shell_word
 from smartsim.values import LaunchPlan, from_json, to_json
@@ -602,7 +601,7 @@ def test_verbosity_names():
     for wrong in ("everything", "", None, 3, "INFO"):
         with pytest.raises(ValueError, match="'info', 'debug', 'developer'"):
             Verbosity.parse(wrong)
-    assert previewrenderer.Verbosity is value.Verbosity
+    assert previewrenderer.Verbosity is Verbosity
     assert previewrenderer.Format.PLAINTEXT == "plain_text"
 
 

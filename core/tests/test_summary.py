@@ -16,8 +16,8 @@ from tabulate import tabulate_formats
 from smartsim.database import Orchestrator
 from smartsim.engine import html as page
 from smartsim.engine.launch_summary import launch_summary
-from smartsim.engine.rows import COLUMNS, row, rows
-from smartsim.engine.summary import Summary, job_line, summary
+from smartsim.engine.rows import COLUMNS, job_line, row, rows
+from smartsim.engine.summary import Summary, summary
 from smartsim.engine.table import Job
 from smartsim.entity import Ensemble, Model
 from smartsim.settings import RunSettings

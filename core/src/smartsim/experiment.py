@@ -14,7 +14,7 @@ from smartsim.entity.checks import absolute_path, entity_name
 from smartsim.error import SmartSimError
 from smartsim.log import ctx_exp_path, get_logger, method_contextualizer
 from smartsim.plugin.manager import Plugins
-from smartsim.preview.value import Format, Verbosity
+from smartsim.preview.options import Format, Verbosity
 from smartsim.settings.settings import batch_settings_from, run_settings_from
 from smartsim.telemetry import ExperimentTelemetryConfiguration
 
@@ -255,7 +255,7 @@ class Experiment:
             ParameterWriterError: a file with tags cannot be read or written.
             SmartSimError: an entity is running.
         """
-        from smartsim.generation import generate
+        from smartsim.generation.generator import generate
 
         generate(
             self.exp_path,

@@ -1,4 +1,4 @@
-"""The columns in which jobs are shown, as text and in notebooks."""
+"""The columns in which jobs are shown, as text and in notebooks, and the line about one job in the log."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ if TYPE_CHECKING:
 
     from smartsim.engine.table import Job
 
-__all__ = ["COLUMNS", "MISSING", "Row", "row", "rows"]
+__all__ = ["COLUMNS", "MISSING", "Row", "job_line", "row", "rows"]
 
 Row = tuple[str, str, str, str, str, str, str]
 COLUMNS: Row = ("Name", "Entity-Type", "JobID", "RunID", "Time", "Status", "Returncode")
@@ -40,3 +40,9 @@ def row(job: Job, now: float | None = None) -> Row:
 def rows(jobs: Iterable[Job], now: float | None = None) -> list[Row]:
     """Return the cells of several jobs, in order; see `row`."""
     return [row(job, now) for job in jobs]
+
+
+def job_line(job: Job) -> str:
+    """Return the log line of one job: ``name(id): status``, without the parentheses while there is no id."""
+    number = f"({job.handle.native_id})" if job.handle.native_id else ""
+    return f"{job.entity}{number}: {job.status.state.status}"

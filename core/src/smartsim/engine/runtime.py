@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import os
 import socket
-import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -66,7 +65,7 @@ class Runtime:
         Returns:
             The context of this start, with a run identifier of its own.
         """
-        ctx = self.context(uuid.uuid4().hex[:7])
+        ctx = self.context(os.urandom(4).hex()[:7])
         self.plugins.open(ctx, self.table.report)
         return ctx
 

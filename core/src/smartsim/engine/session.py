@@ -14,8 +14,8 @@ from smartsim.engine.environment import client_environment
 from smartsim.engine.manifest import Manifest
 from smartsim.engine.plan import batch_spec, model_spec, output_files
 from smartsim.engine.progress import progress
+from smartsim.engine.rows import job_line
 from smartsim.engine.runtime import Runtime
-from smartsim.engine.summary import job_line
 from smartsim.entity import Ensemble, Model
 from smartsim.error import LauncherError, NotStartedError, SmartSimError, SSUnsupportedError
 from smartsim.generation.undo import Changes

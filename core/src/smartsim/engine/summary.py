@@ -1,4 +1,4 @@
-"""The table of what has ended, as ``Experiment.summary`` returns it, and the line about one job in the log."""
+"""The table of what has ended, as ``Experiment.summary`` returns it."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
     from smartsim.engine.table import Job
 
-__all__ = ["Summary", "job_line", "summary"]
+__all__ = ["Summary", "summary"]
 
 
 class Summary(str):
@@ -57,9 +57,3 @@ def summary(jobs: Iterable[Job], style: str = "github") -> Summary:
     cells = rows(job for job in jobs if not job.active)
     text = tabulate(cells, headers=COLUMNS, tablefmt=style, showindex=True, missingval=MISSING, disable_numparse=True)
     return Summary(str(text), cells)
-
-
-def job_line(job: Job) -> str:
-    """Return the log line of one job: ``name(id): status``, without the parentheses while there is no id."""
-    number = f"({job.handle.native_id})" if job.handle.native_id else ""
-    return f"{job.entity}{number}: {job.status.state.status}"

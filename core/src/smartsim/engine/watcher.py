@@ -5,7 +5,6 @@ All of them are asked about with one query, at growing intervals.
 
 from __future__ import annotations
 
-import random
 import threading
 from typing import TYPE_CHECKING
 
@@ -88,6 +87,8 @@ class Watcher:
 
     def _wait(self) -> list[JobHandle]:
         """Sleep for one interval; the jobs to ask about, none when there is nothing left to do."""
+        import random
+
         with self._changed:
             if self._handles:
                 self._changed.wait(self._interval * random.uniform(1 - JITTER, 1))  # noqa: S311 - no secret

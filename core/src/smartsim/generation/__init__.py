@@ -1,7 +1,3 @@
 """The folders of entities and the files in them."""
 
 from __future__ import annotations
-
-from smartsim.generation.generator import generate
-
-__all__ = ["generate"]

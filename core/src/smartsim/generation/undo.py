@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+import os
 import shutil
-import uuid
 from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
@@ -37,7 +37,7 @@ class Changes:
     def set_aside(self, folder: str) -> None:
         """Take away a folder or a symbolic link; `keep` deletes it."""
         path = Path(folder)
-        aside = path.with_name(f".smartsim-old-{uuid.uuid4().hex}")
+        aside = path.with_name(f".smartsim-old-{os.urandom(8).hex()}")
         self._undo.callback(_put_back, aside, path)
         path.rename(aside)
         self._aside.append(aside)
@@ -75,7 +75,7 @@ class Changes:
     def replace_file(self, target: str, content: bytes) -> None:
         """Write a file, or replace the one of that name, in one step."""
         path = Path(target)
-        draft = path.with_name(f".smartsim-new-{uuid.uuid4().hex}")
+        draft = path.with_name(f".smartsim-new-{os.urandom(8).hex()}")
         self._undo.callback(draft.unlink, missing_ok=True)
         draft.write_bytes(content)
         draft.replace(path)

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from smartsim.error.errors import PreviewFormatError
-from smartsim.preview.value import Format, Verbosity
+from smartsim.preview.options import Format, Verbosity
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

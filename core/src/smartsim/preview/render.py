@@ -6,7 +6,7 @@ import textwrap
 from typing import TYPE_CHECKING
 
 from smartsim.plugin import API_VERSION, hookimpl
-from smartsim.preview.value import Format, Verbosity
+from smartsim.preview.options import Format, Verbosity
 from smartsim.preview.words import assignment, command_line, one_line
 from smartsim.values import PluginInfo
 

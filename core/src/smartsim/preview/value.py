@@ -5,8 +5,7 @@ All values are frozen all the way down and survive a round trip through JSON (`s
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping  # noqa: TC003 - reading JSON evaluates the annotations
-from enum import StrEnum
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from attrs import field, frozen
@@ -21,46 +20,14 @@ __all__ = [
     "DatabasePreview",
     "EnsemblePreview",
     "FilesPreview",
-    "Format",
     "MLModelPreview",
     "ModelPreview",
     "PlanPreview",
     "Preview",
     "ScriptPreview",
-    "Verbosity",
 ]
 
 _EMPTY: Mapping[str, Any] = immutabledict()
-
-
-class Verbosity(StrEnum):
-    """How much a preview shows."""
-
-    INFO = "info"
-    """What the user defined."""
-    DEBUG = "debug"
-    """Also what was derived from it."""
-    DEVELOPER = "developer"
-    """Also the exact commands and batch scripts."""
-
-    @classmethod
-    def parse(cls, value: Verbosity | str) -> Verbosity:
-        """Return the member that `value` is or names.
-
-        Raises:
-            ValueError: there is no such verbosity; names those that exist.
-        """
-        try:
-            return cls(value)
-        except ValueError:
-            known = ", ".join(repr(member.value) for member in cls)
-            raise ValueError(f"verbosity_level={value!r} is not one of {known}") from None
-
-
-class Format(StrEnum):
-    """The formats that core itself renders; extensions may add others, which are named by plain strings."""
-
-    PLAINTEXT = "plain_text"
 
 
 def _tuple(value: Iterable[Any]) -> tuple[Any, ...]:

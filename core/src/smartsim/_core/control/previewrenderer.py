@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from smartsim.preview.value import Format, Verbosity
+from smartsim.preview.options import Format, Verbosity
 
 __all__ = ["Format", "Verbosity"]

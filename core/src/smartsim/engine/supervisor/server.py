@@ -19,8 +19,9 @@ from contextlib import suppress
 
 from smartsim.engine.supervisor import processes, runtime_dir
 from smartsim.engine.supervisor.connection import Connection
-from smartsim.engine.supervisor.journal import Journal, journal_path, line
+from smartsim.engine.supervisor.journal import journal_path
 from smartsim.engine.supervisor.ladder import Ladder
+from smartsim.engine.supervisor.ledger import Ledger
 from smartsim.engine.supervisor.protocol import VERSION, ProtocolError
 from smartsim.engine.supervisor.spawn import Spawner, SpawnError
 from smartsim.status import State
@@ -35,8 +36,6 @@ LONGEST_GRACE = 1e6
 """Seconds that a client may ask for between TERM and KILL."""
 TERMINATION_GRACE = 5.0
 """Seconds between TERM and KILL of the jobs when the supervisor itself is told to terminate."""
-JOURNAL_RETRY = (1.0, 60.0, 3600.0)
-"""Seconds: first and longest pause between attempts to write a journal that cannot be written, and when to give up."""
 LOCK_PAUSE = 0.05
 """Seconds after which the end is tried again when a driver was just about to connect."""
 
@@ -92,11 +91,7 @@ class Server:
         self._folder = folder
         self._experiment = experiment
         self._host = os.uname().nodename
-        self._journal = Journal(journal_path(experiment))
-        self._lines: list[bytes] = []
-        self._retry = 0.0
-        self._retry_at: float | None = None
-        self._retry_until = 0.0
+        self._ledger = Ledger(journal_path(experiment))
         self._jobs: dict[str, Job] = {}
         self._running: dict[int, Job] = {}
         self._launches: list[Launch] = []
@@ -149,7 +144,7 @@ class Server:
         if any(launch.commands for launch in self._launches):
             return 0.0
         due = [stop.ladder.due for stop in self._stops if stop.ladder.due is not None]
-        due += [at for at in (self._retry_at, self._again_at) if at is not None]
+        due += [at for at in (self._ledger.due, self._again_at) if at is not None]
         return max(0.0, min(due) - time.monotonic()) if due else None
 
     def _ready(self, source: Any, mask: int, client: Connection | None) -> None:
@@ -287,7 +282,7 @@ class Server:
         for job, fields in started:
             # Not earlier: while a process is being loaded, its entry in /proc keeps whoever reads it waiting.
             fields["create_time"] = processes.create_time(job.pid)
-            self._lines.append(line("job", fields, job.at))
+            self._ledger.add("job", fields, job.at)
 
     def _start(
         self, launch: Launch, command: dict[str, Any], started: list[tuple[Job, dict[str, Any]]]
@@ -359,7 +354,7 @@ class Server:
         }
         self._exits.append(job.exited)
         fields = {"id": job.id, "state": state.value, "returncode": returncode, "reason": reason, "usage": resources}
-        self._lines.append(line("state", fields, at))
+        self._ledger.add("state", fields, at)
         for stop in self._stops:
             stop.leaders.pop(job.id, None)
 
@@ -402,7 +397,7 @@ class Server:
             launch.commands = kept
 
     def _note_rung(self, job: str, action: str, pids: list[int]) -> None:
-        self._lines.append(line("rung", {"id": job, "action": action, "pids": pids}))
+        self._ledger.add("rung", {"id": job, "action": action, "pids": pids})
 
     def _climb(self) -> None:
         now = time.monotonic()
@@ -425,27 +420,9 @@ class Server:
 
     # --- telling ----------------------------------------------------------------------------------------------------
 
-    def _record(self, kind: str, **fields: Any) -> None:
-        self._lines.append(line(kind, fields))
-
-    def _flush_journal(self) -> None:
-        now = time.monotonic()
-        lines, self._lines = self._lines, []
-        if self._journal.write(lines):
-            self._retry_at = None
-            self._retry = 0.0
-            return
-        first, longest, patience = JOURNAL_RETRY
-        if self._retry == 0.0:
-            self._retry_until = now + patience
-        if self._retry_at is None or now >= self._retry_at:
-            self._retry = min(longest, max(first, 2 * self._retry))
-            self._retry_at = now + self._retry
-
     def _flush(self) -> None:
         """Write the journal, then tell the clients, so that nobody knows more than the journal."""
-        if self._lines or self._retry_at is not None:
-            self._flush_journal()
+        self._ledger.flush()
         for launch in self._launches:
             if launch.answers:
                 launch.client.queue({"event": "started", "req": launch.request, "jobs": launch.answers})
@@ -470,8 +447,7 @@ class Server:
 
     def _busy(self) -> bool:
         """Say whether there is a reason to live beside the clients."""
-        unwritten = self._journal.pending and time.monotonic() < self._retry_until
-        return bool(self._running or self._launches or self._stops or unwritten)
+        return bool(self._running or self._launches or self._stops or self._ledger.unsettled)
 
     def _idle(self) -> bool:
         """Say whether nobody needs the supervisor any more."""
