@@ -41,6 +41,7 @@ def direct(samples: int) -> list[float]:
         with subprocess.Popen(LAST, stdout=subprocess.PIPE) as process:
             process.wait()
             now = time.time()
+            assert process.stdout is not None
             found.append(now - float(process.stdout.read()))
     return found
 

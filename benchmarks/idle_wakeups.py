@@ -45,6 +45,7 @@ def main() -> None:
         client.launch(commands, os.environ)
         client.jobs()
         time.sleep(1.0)
+        assert client.pid is not None
         pids = {"driver": os.getpid(), "supervisor": client.pid, "sleeping_process": sleeper.pid}
         before = {name: switches(pid) for name, pid in pids.items()}
         time.sleep(options.seconds)
