@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 from contextlib import suppress
+from typing import cast
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from smartsim.error.errors import SSConfigError
+from smartsim.values import DbNodeAddress
 from smartsim_redis import client, cluster
 from smartsim_redis.startup import start_timeout
 
@@ -96,3 +98,26 @@ def test_the_start_timeout() -> None:
 def test_a_start_timeout_that_is_none_is_named(value: str) -> None:
     with pytest.raises(SSConfigError, match=f"^SMARTSIM_DB_START_TIMEOUT={value} must be a positive number"):
         start_timeout({"SMARTSIM_DB_START_TIMEOUT": value})
+
+
+class OldServer:
+    """A shard of before Redis 7, which assigns slots one by one."""
+
+    def __init__(self) -> None:
+        self.slots: list[int] = []
+
+    def command(self, *words: str | int) -> client.Reply:
+        if words == ("CLUSTER", "NODES"):
+            return "aa 127.0.0.1:7001@17001 myself,master - 0 0 0 connected\n"
+        if words[1] == "ADDSLOTSRANGE":
+            raise client.ServerError("ERR Unknown subcommand or wrong number of arguments for 'ADDSLOTSRANGE'")
+        assert words[1] == "ADDSLOTS"
+        self.slots += [int(word) for word in words[2:]]
+        return "OK"
+
+
+def test_an_old_server_gets_its_slots_one_by_one() -> None:
+    server = OldServer()
+    node = DbNodeAddress(name="db_0", host="127.0.0.1", port=7001)
+    cluster._assign(node, cast("client.Connection", server), range(5, 9))
+    assert server.slots == [5, 6, 7, 8]

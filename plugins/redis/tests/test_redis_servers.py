@@ -371,3 +371,33 @@ def test_one_command_can_start_all_shards(database: MakeDatabase) -> None:
     separate = evolve(three.spec, single_step=False)
     alone = plugin.smartsim_deploy_orchestrator(separate, three.ctx)
     assert [step.argv, *(part.argv for part in step.mpmd)] == [shard.argv for shard in alone]
+
+
+def test_a_cluster_whose_configuration_forbids_config(database: MakeDatabase, tmp_path: Path) -> None:
+    conf = tmp_path / "strict.conf"
+    conf.write_text('rename-command CONFIG ""\n')
+    deployment = database(3, environ={"REDIS_CONF": str(conf)}).start()
+    assert plugin.smartsim_orchestrator_active(deployment)
+    with pytest.raises(SmartSimError, match="Invalid CONFIG"):
+        plugin.smartsim_orchestrator_configure(deployment, "hz", "20")
+
+
+def test_a_server_that_loads_its_data_is_waited_for(database: MakeDatabase) -> None:
+    one = database(environ={"SMARTSIM_DB_START_TIMEOUT": "5"})
+    (port,) = one.spec.ports
+    info = f'{{"name": "orchestrator_0", "hostname": "127.0.0.1", "port": {port}, "cluster": false}}'
+    Path(one.spec.path, "orchestrator_0.out").write_text(f"SMARTSIM_ORC_SHARD_INFO: {info}\n")
+    answers = [b"-LOADING the dataset\r\n", b"-LOADING the dataset\r\n", b"+PONG\r\n"]
+    with socket.create_server(("127.0.0.1", port)) as server:
+
+        def serve() -> None:
+            for answer in answers:
+                link, _ = server.accept()
+                with link:
+                    link.recv(100)
+                    link.sendall(answer)
+
+        thread = threading.Thread(target=serve)
+        thread.start()
+        assert one.wait().addresses == (f"127.0.0.1:{port}",)
+        thread.join()
