@@ -120,15 +120,15 @@ class Server:
 
     def run(self) -> None:
         """Serve until there is nothing left to do, then remove the folder."""
-        self._record(
-            "supervisor",
-            pid=os.getpid(),
-            create_time=processes.create_time(os.getpid()),
-            boot=processes.boot_id(),
-            socket=os.path.join(self._folder, runtime_dir.SOCKET),
-            host=self._host,
-        )
-        self._flush_journal()
+        me = {
+            "pid": os.getpid(),
+            "create_time": processes.create_time(os.getpid()),
+            "boot": processes.boot_id(),
+            "socket": os.path.join(self._folder, runtime_dir.SOCKET),
+            "host": self._host,
+        }
+        self._ledger.add("supervisor", me)
+        self._ledger.flush()
         while not self._finished():
             for key, mask in self._selector.select(self._timeout()):
                 self._ready(key.fileobj, mask, key.data)
@@ -465,26 +465,22 @@ class Server:
             self._again_at = time.monotonic() + LOCK_PAUSE
             return False
         except runtime_dir.RuntimeDirError:
-            self._record_end()
+            self.record_end(self._reason or "nothing left to do")
             return True
         try:
             if self._accept() and not self._over:
                 return False
-            self._record_end()
+            self.record_end(self._reason or "nothing left to do")
             runtime_dir.remove(self._folder)
             self._listener.close()
             return True
         finally:
             lock.release()
 
-    def _record_end(self) -> None:
-        self._record("supervisor-end", pid=os.getpid(), host=self._host, reason=self._reason or "nothing left to do")
-        self._flush_journal()
-
-    def fail(self, reason: str) -> None:
-        """Record that the supervisor ends by a fault of its own."""
-        self._record("supervisor-end", pid=os.getpid(), host=self._host, reason=reason)
-        self._flush_journal()
+    def record_end(self, reason: str) -> None:
+        """Record that and why the supervisor ends."""
+        self._ledger.add("supervisor-end", {"pid": os.getpid(), "host": self._host, "reason": reason})
+        self._ledger.flush()
 
 
 def adopt_orphans() -> bool:
@@ -522,7 +518,7 @@ def main(arguments: list[str]) -> None:
     try:
         server.run()
     except Exception as error:
-        server.fail(f"fault of the supervisor: {error!r}")
+        server.record_end(f"fault of the supervisor: {error!r}")
         raise
     # Nothing is left to be cleaned up, and a client may be waiting for our end.
     os._exit(0)
