@@ -1,9 +1,7 @@
-"""The protocol of the servers, and the texts that cluster formation reads."""
+"""The texts that cluster formation reads."""
 
 from __future__ import annotations
 
-import io
-from contextlib import suppress
 from typing import cast
 
 import pytest
@@ -14,54 +12,6 @@ from smartsim.error.errors import SSConfigError
 from smartsim.values import DbNodeAddress
 from smartsim_redis import client, cluster
 from smartsim_redis.startup import start_timeout
-
-simple = st.text(st.characters(blacklist_characters="\r\n", blacklist_categories=["Cs"]))
-replies = st.recursive(
-    st.one_of(st.none(), st.integers(-(2**63), 2**63 - 1), st.text(st.characters(blacklist_categories=["Cs"]))),
-    lambda inner: st.lists(inner, max_size=4),
-    max_leaves=10,
-)
-
-
-def rendered(reply: client.Reply) -> bytes:
-    if reply is None:
-        return b"$-1\r\n"
-    if isinstance(reply, int):
-        return b":%d\r\n" % reply
-    if isinstance(reply, str):
-        data = reply.encode()
-        return b"$%d\r\n%s\r\n" % (len(data), data)
-    return b"*%d\r\n" % len(reply) + b"".join(rendered(item) for item in reply)
-
-
-@given(replies)
-def test_replies_are_read_back(reply: client.Reply) -> None:
-    stream = io.BytesIO(rendered(reply) + b"rest")
-    assert client.read_reply(stream) == reply
-    assert stream.read() == b"rest"
-
-
-@given(simple)
-def test_states_and_errors(text: str) -> None:
-    assert client.read_reply(io.BytesIO(b"+" + text.encode() + b"\r\n")) == text
-    with pytest.raises(client.ServerError) as error:
-        client.read_reply(io.BytesIO(b"-" + text.encode() + b"\r\n"))
-    assert str(error.value) == text
-
-
-@given(st.one_of(st.binary(), st.binary().map(lambda data: b"*1\r\n" * 2000 + data)))
-def test_reading_is_total(data: bytes) -> None:
-    with suppress(client.ServerError, OSError):
-        client.read_reply(io.BytesIO(data))
-
-
-@given(st.lists(st.one_of(st.text(), st.integers()), min_size=1).map(tuple))
-def test_a_command_is_a_list_of_texts(words: tuple[str | int, ...]) -> None:
-    try:
-        sent = client.encode(words)
-    except UnicodeEncodeError:
-        return
-    assert client.read_reply(io.BytesIO(sent)) == [str(word) for word in words]
 
 
 @given(st.integers(1, 200))

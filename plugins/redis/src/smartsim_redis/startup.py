@@ -11,7 +11,7 @@ from attrs import define, field
 from smartsim.error.errors import SmartSimError, SSConfigError
 from smartsim.plugin.shards import SHARD_INFO, parse_shard_info
 from smartsim.values import DbNodeAddress, Deployment, OrchestratorSpec
-from smartsim_redis.client import Connection, ServerError
+from smartsim_redis.client import Connection, LoadingError, ServerError
 from smartsim_redis.cluster import StartupError, form_cluster
 
 if TYPE_CHECKING:
@@ -156,12 +156,12 @@ def _answers(node: DbNodeAddress, patience: _Patience) -> bool:
     try:
         with Connection(node, _PING_TIMEOUT) as link:
             return link.command("PING") == "PONG"
-    except ServerError as error:
-        if not str(error).startswith("LOADING"):
-            raise StartupError(f"{node.name} ({node}) does not serve clients: {error}") from error
+    except LoadingError:
         # It reads a checkpoint: that takes as long as it takes.
         patience.restart()
         return False
+    except ServerError as error:
+        raise StartupError(f"{node.name} ({node}) does not serve clients: {error}") from error
     except OSError:
         return False
 
