@@ -28,7 +28,8 @@ __all__ = ["Orchestrator"]
 
 logger = get_logger(__name__)
 
-_LOCAL = "local"
+ONE_HOST = "one-host"
+"""Capability of a launcher whose jobs all run on the driver's machine."""
 CHECKPOINT_NAME = "smartsim_db.dat"
 
 
@@ -39,8 +40,8 @@ class Orchestrator(EntityList[DBNode]):
 
     Args:
         path: folder of its files; the working directory when None.
-        port: TCP port of each shard; on the local launcher, where all shards share a machine, the first of as many
-            consecutive ports.
+        port: TCP port of each shard; under a launcher whose jobs share one machine, such as ``local``, the first of as
+            many consecutive ports.
         interface: network interface to listen on, or several; the first is announced to clients. One that does not
             exist is an error on a scheduler's nodes; on the local launcher loopback takes its place, with a warning.
         launcher: name of the launcher, or ``auto``.
@@ -83,7 +84,7 @@ class Orchestrator(EntityList[DBNode]):
         path: str | None = None,
         port: int = 6379,
         interface: str | list[str] = "lo",
-        launcher: str = _LOCAL,
+        launcher: str = "local",
         run_command: str = "auto",
         db_nodes: int = 1,
         batch: bool = False,
@@ -102,8 +103,10 @@ class Orchestrator(EntityList[DBNode]):
     ) -> None:
         self.launcher = Plugins.detect() if launcher == "auto" else str(launcher).lower()
         self.engine = engine
+        launcher_info = Plugins.for_launcher(self.launcher).launcher
+        self._one_host = launcher_info is not None and ONE_HOST in launcher_info.capabilities
         shards = arguments.shards(db_nodes)
-        self.ports = arguments.ports(port, shards, each=self.launcher == _LOCAL)
+        self.ports = arguments.ports(port, shards, each=self._one_host)
         self._interfaces = arguments.interfaces(interface)
         self.queue_threads = arguments.threads("threads_per_queue", threads_per_queue)
         self.inter_threads = arguments.threads("inter_op_threads", inter_op_threads)
@@ -113,7 +116,7 @@ class Orchestrator(EntityList[DBNode]):
         self._deployment: Deployment | None = None
         self._telemetry = TelemetryConfiguration()
         arguments.identifier(db_identifier)
-        layout.check_run_command(Plugins.for_launcher(self.launcher).launcher, run_command, hosts)
+        layout.check_run_command(launcher_info, run_command, hosts)
         super().__init__(
             db_identifier,
             path,
@@ -161,7 +164,7 @@ class Orchestrator(EntityList[DBNode]):
 
         known = {name: value for name, value in options.items() if name not in {"gpus_per_shard", "cpus_per_shard"}}
         settings = create_run_settings(self.launcher, exe=sys.executable, run_command=run_command, **known)
-        if self.launcher != _LOCAL:
+        if not self._one_host:
             settings.set_tasks(1)
             settings.set_tasks_per_node(1)
         settings.in_batch = self.batch_settings is not None
@@ -201,7 +204,7 @@ class Orchestrator(EntityList[DBNode]):
             return
         consequence = (
             "loopback is used instead"
-            if self.launcher == _LOCAL
+            if self._one_host
             else "the database fails to start on a node that does not have it either"
         )
         logger.warning(
@@ -254,7 +257,7 @@ class Orchestrator(EntityList[DBNode]):
         ports = self.ports if len(self.ports) == len(settings) else self.ports * len(settings)
         variables = {name: value for shard in settings for name, value in shard.environment(os.environ).items()}
         options: dict[str, Any] = {"env": variables} if variables else {}
-        if self.launcher == _LOCAL:
+        if self._one_host:
             options["loopback"] = True
         if self.batch_settings is not None:
             options["queued"] = True

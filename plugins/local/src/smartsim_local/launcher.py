@@ -24,7 +24,7 @@ class LocalLauncher:
     @hookimpl
     def smartsim_plugin_info(self) -> PluginInfo:
         """Name and abilities."""
-        return PluginInfo(name="local", kind="launcher", api=API_VERSION, capabilities=frozenset({"mpmd", "push"}))
+        return PluginInfo(name="local", kind="launcher", api=API_VERSION, capabilities=frozenset({"one-host", "push"}))
 
     @hookimpl
     def smartsim_detect(self, env: Mapping[str, str], which: Callable[[str], str | None]) -> Detection:
