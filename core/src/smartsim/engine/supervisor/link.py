@@ -26,7 +26,7 @@ from smartsim.error import LauncherError
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Sequence
 
-CHUNK = 500
+CHUNK = 128
 """Commands that are under way to the supervisor at a time."""
 CHUNK_BYTES = 4 * 1024 * 1024
 """Bytes of commands after which a frame is closed."""

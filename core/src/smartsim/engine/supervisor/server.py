@@ -275,14 +275,21 @@ class Server:
             return
         end = time.monotonic() + SLICE
         started: list[tuple[Job, dict[str, Any]]] = []
+        # One signal for all that end meanwhile.
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGCHLD})
         for launch in self._launches:
             while launch.commands and time.monotonic() < end:
                 launch.answers.append(self._start(launch, launch.commands.popleft(), started))
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGCHLD})
         os.chdir("/")
+        ended = self._ended()
+        gone = {job for job, _, _ in ended}
         for job, fields in started:
             # Not earlier: while a process is being loaded, its entry in /proc keeps whoever reads it waiting.
-            fields["create_time"] = processes.create_time(job.pid)
+            fields["create_time"] = None if job in gone else processes.create_time(job.pid)
             self._ledger.add("job", fields, job.at)
+        for end_of_job in ended:
+            self._exit(*end_of_job)
 
     def _start(
         self, launch: Launch, command: dict[str, Any], started: list[tuple[Job, dict[str, Any]]]
@@ -320,18 +327,24 @@ class Server:
 
     # --- ends -------------------------------------------------------------------------------------------------------
 
-    def _reap(self) -> None:
-        """Wait for every child that has ended."""
+    def _ended(self) -> list[tuple[Job, int, Any]]:
+        """Wait for every child that has ended; return the jobs among them with exit code and resource usage."""
+        found: list[tuple[Job, int, Any]] = []
         while True:
             try:
                 pid, status, usage = os.wait4(-1, os.WNOHANG)
             except ChildProcessError:
-                return
+                return found
             if pid == 0:
-                return
+                return found
             job = self._running.pop(pid, None)
             if job is not None:
-                self._exit(job, os.waitstatus_to_exitcode(status), usage)
+                found.append((job, os.waitstatus_to_exitcode(status), usage))
+
+    def _reap(self) -> None:
+        """Take note of every child that has ended."""
+        for job, returncode, usage in self._ended():
+            self._exit(job, returncode, usage)
 
     def _exit(self, job: Job, returncode: int, usage: Any) -> None:
         at = time.time()
