@@ -92,8 +92,10 @@ def find_or_start(experiment: str) -> Line:
     try:
         sock = _connect(folder)
         return _start(experiment, folder) if sock is None else Line(sock, folder, None)
-    except (OSError, ValueError) as error:
+    except BaseException as error:
         runtime_dir.remove(folder)
+        if not isinstance(error, OSError | ValueError):
+            raise
         raise LauncherError(
             f"cannot start the supervisor with {sys.executable!r}: {error}; run a Python whose sys.executable exists"
         ) from error
