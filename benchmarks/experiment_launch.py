@@ -3,8 +3,8 @@
 python benchmarks/experiment_launch.py [--members 1000] [--many 10000] [--repeats 5] [--folder DIR]
 
 Both sides make a folder and two output files for each process and wait for all. `ratio` is the throughput of
-`Experiment.start` over that of the loop (1.0: equal), the median of pairs taken alternately. `slowdown` is the cost of a
-member among `many` over that of a member among `members`, and `bare_slowdown` the same of the loop. Times are in
+`Experiment.start` over that of the loop (1.0: equal), the median of pairs taken alternately. `slowdown` is the cost of
+a member among `many` over that of a member among `members`, and `bare_slowdown` the same of the loop. Times are in
 seconds unless the name says otherwise. `import_cpu_ms` is the processor time of ``from smartsim import Experiment``
 above that of an empty Python.
 """
