@@ -5,6 +5,7 @@ The run commands of schedulers are processes too, so this serves every launcher 
 
 from __future__ import annotations
 
+import threading
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,8 @@ if TYPE_CHECKING:
 
     from smartsim.engine.supervisor.client import Exited, SupervisorClient
 
+_UNKNOWN_END = "its exit code is not known, and it may run on: `smart ps` shows it, `smart teardown` ends it"
+
 __all__ = ["ProcessBackend", "exit_status"]
 
 
@@ -32,6 +35,7 @@ class ProcessBackend:
     def __init__(self, report: Callable[[Iterable[tuple[JobHandle, JobStatus]]], None]) -> None:
         self._report = report
         self._lock = Monitor()
+        self._preparing = threading.Lock()
         self._clients: dict[str, SupervisorClient] = {}
         self._sent: dict[str, list[str]] = {}
         self._handles: dict[str, JobHandle] = {}
@@ -49,13 +53,14 @@ class ProcessBackend:
         """Start the supervisor of the experiment in `path` now, so that it boots while the launch is being planned."""
         from smartsim.engine.supervisor.client import SupervisorClient
 
-        client = self._clients.get(path)
-        if client is None or client.lost:
-            if client is not None:
-                client.close()
-            client = SupervisorClient.start(path, on_exit=self._exited, on_lost=partial(self._lost, path))
-            self._clients[path] = client
-        return client
+        with self._preparing:
+            client = self._clients.get(path)
+            if client is None or client.lost:
+                if client is not None:
+                    client.close()
+                client = SupervisorClient.start(path, on_exit=self._exited, on_lost=partial(self._lost, path))
+                self._clients[path] = client
+            return client
 
     def started_at(self, handle: JobHandle) -> float | None:
         """When the process was started, seconds since the epoch; None when this backend did not start it."""
@@ -108,13 +113,23 @@ class ProcessBackend:
         ]
         self._started |= {handle: start.at for handle, start in zip(handles, started, strict=True)}
         self._enter(ctx.path, dict(zip(ids, handles, strict=True)))
+        if client.lost:  # which was told while these were not known yet
+            self._lost(ctx.path, client.lost)
         return handles
 
     def stop_run(self, path: str, run_id: str, grace: float) -> None:
         """End every process that one start has launched or was about to launch."""
         client, ids = self._clients.get(path), self._sent.get(run_id)
-        if client is not None and ids and not client.lost:
+        if client is None or not ids:
+            return
+        try:
             self._exited(client.stop(ids, grace))
+        except LauncherError:
+            if not client.lost:
+                raise
+            from smartsim.engine.supervisor import recovery
+
+            recovery.stop(path, ids, grace)
 
     def untold(self, path: str, run_id: str) -> dict[str, int]:
         """Process id of each running job that one start has launched without having been able to return its handle."""
@@ -195,7 +210,7 @@ class ProcessBackend:
     def _lost(self, path: str, reason: str) -> None:
         with self._lock:
             lost = [handle for handle, (owner, _) in self._jobs.items() if owner == path and handle not in self._ended]
-            status = JobStatus(state=State.FAILED, reason=f"{reason}; its exit code is not known")
+            status = JobStatus(state=State.FAILED, reason=f"{reason}; {_UNKNOWN_END}")
             self._ended |= dict.fromkeys(lost, status)
         self._report([(handle, status) for handle in lost])
 

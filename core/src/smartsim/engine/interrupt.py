@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from types import FrameType
 
-__all__ = ["Interruptible", "Monitor", "Shield", "shield", "watch"]
+__all__ = ["Interruptible", "Monitor", "Shield", "raises", "shield", "watch"]
 
 logger = get_logger(__name__)
 
@@ -125,6 +125,7 @@ class Monitor:
 
 _watched: weakref.WeakSet[Interruptible] = weakref.WeakSet()
 _installed: Callable[[int, FrameType | None], object] | None = None
+_replaced: object = None
 
 
 def watch(target: Interruptible) -> None:
@@ -138,8 +139,18 @@ def watch(target: Interruptible) -> None:
         _install()
 
 
+def raises() -> bool:
+    """Whether Ctrl-C is expected to raise KeyboardInterrupt in this thread.
+
+    An exception that a handler raises while Python finalises an object is lost, so whoever was told of Ctrl-C and goes
+    on nevertheless may ask this.
+    """
+    in_main_thread = threading.current_thread() is threading.main_thread()
+    return in_main_thread and _replaced in (signal.default_int_handler, signal.SIG_DFL)
+
+
 def _install() -> None:
-    global _installed  # noqa: PLW0603 - a process has one handler per signal
+    global _installed, _replaced
     previous = signal.getsignal(signal.SIGINT)
     if _installed is not None and previous is _installed:
         return
@@ -158,5 +169,5 @@ def _install() -> None:
             raise KeyboardInterrupt
         return None
 
-    _installed = handle
+    _installed, _replaced = handle, previous
     signal.signal(signal.SIGINT, handle)

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import socket
+import threading
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,6 +52,8 @@ class Runtime:
         self.backend = ProcessBackend(self.table.report_all)
         self._watcher = Watcher(self._ask, self.table.report_all)
         self._journal: Journal | None = None
+        self._process = os.getpid()
+        self._lock = threading.Lock()
         plugins.register(self.backend, "builtin:supervisor")
 
     def context(self, run_id: str = "") -> Context:
@@ -64,7 +67,15 @@ class Runtime:
 
         Returns:
             The context of this start, with a run identifier of its own.
+
+        Raises:
+            SmartSimError: this process was forked from the one that made the experiment.
         """
+        if os.getpid() != self._process:
+            raise SmartSimError(
+                f"this process was forked from the driver of experiment {self.name!r}, to which it belongs: "
+                "make an Experiment of its own here"
+            )
         ctx = self.context(os.urandom(4).hex()[:7])
         self.plugins.open(ctx, self.table.report)
         return ctx
@@ -74,18 +85,19 @@ class Runtime:
         """The journal of the experiment; its first use makes it."""
         from smartsim.engine.supervisor.journal import Journal, journal_path
 
-        if self._journal is None:
-            self._journal = Journal(journal_path(self.path))
-            self._journal.append(
-                "experiment",
-                name=self.name,
-                path=self.path,
-                launcher=self.launcher,
-                host=socket.gethostname(),
-                driver_pid=os.getpid(),
-                version=core_version(),
-            )
-        return self._journal
+        with self._lock:
+            if self._journal is None:
+                self._journal = Journal(journal_path(self.path))
+                self._journal.append(
+                    "experiment",
+                    name=self.name,
+                    path=self.path,
+                    launcher=self.launcher,
+                    host=socket.gethostname(),
+                    driver_pid=os.getpid(),
+                    version=core_version(),
+                )
+            return self._journal
 
     def plans(self, specs: Iterable[JobSpec | BatchSpec], ctx: Context) -> list[LaunchPlan]:
         """Plan every spec; nothing is launched."""
@@ -203,7 +215,9 @@ class Runtime:
         self.stop([job.handle for job in self.table.active() if job.handle not in before])
 
     def close(self) -> None:
-        """Let go of everything; jobs run on."""
+        """Let go of everything; jobs run on. A forked process has nothing to let go of."""
+        if os.getpid() != self._process:
+            return
         # In the direction of the news, so that what is on its way still arrives.
         self._watcher.close()
         self.backend.smartsim_close()

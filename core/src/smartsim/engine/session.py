@@ -56,6 +56,7 @@ class Session:
         self._owners: dict[str, object] = {}
         self._kill_on_interrupt = True
         self._interrupted = False
+        self._interrupts = 0
         # Jobs outlive the driver, so that letting go is all that is left to do at its end.
         weakref.finalize(self, self.runtime.close)
 
@@ -87,12 +88,14 @@ class Session:
         self._kill_on_interrupt = kill_on_interrupt
         interrupt.watch(self)
         before = {job.handle for job in self.runtime.table.active()}
+        interrupts = self._interrupts
         ctx = self.runtime.open()
         # Everything that can be refused is refused before the first folder or process exists.
         plans = self._member_plans(manifest, self.databases.deployments(), ctx)
         self._make_folders(manifest, folders)
         try:
             self._launch(manifest, plans, ctx)
+            self._raise_lost_interrupt(interrupts)
         except BaseException as error:
             if kill_on_interrupt or not isinstance(error, KeyboardInterrupt):
                 self.runtime.take_back(ctx, before)
@@ -100,9 +103,15 @@ class Session:
             else:
                 for job, pid in self.runtime.backend.untold(ctx.path, ctx.run_id).items():
                     _warn_of_survivor(job, pid)
+            self._raise_lost_interrupt(interrupts)
             if isinstance(error, LauncherError):
                 raise SmartSimError(str(error)) from error
             raise
+
+    def _raise_lost_interrupt(self, interrupts: int) -> None:
+        """Raise KeyboardInterrupt if Ctrl-C was pressed since `interrupts` were counted and its exception was lost."""
+        if self._interrupts > interrupts and interrupt.raises():
+            raise KeyboardInterrupt
 
     def _launch(self, manifest: Manifest, plans: list[LaunchPlan], ctx: Context) -> None:
         from smartsim.telemetry.describe import describe_run
@@ -234,6 +243,7 @@ class Session:
 
     def interrupt(self) -> None:
         """React to Ctrl-C, see `smartsim.engine.interrupt`; a second one while jobs are being ended forces them."""
+        self._interrupts += 1
         active = self.runtime.table.active()
         if not self._kill_on_interrupt:
             for job in active:
