@@ -50,12 +50,12 @@ class State(Enum):
     @property
     def terminal(self) -> bool:
         """Whether the job has ended."""
-        return self in _TERMINAL
+        return _RANKS[self._value_] == _ENDED
 
     @property
     def status(self) -> SmartSimStatus:
         """The published status that stands for this state."""
-        return _STATUS[self]
+        return _STATUS[self._value_]
 
     def can_become(self, later: State) -> bool:
         """Whether a job in this state may be reported as `later` next.
@@ -63,27 +63,28 @@ class State(Enum):
         Nothing follows a terminal state, so a late poll can never un-finish a job. A job that has run does not
         queue again. `RUNNING`, `PAUSED` and `UNKNOWN` may follow each other.
         """
-        return not self.terminal and _ORDER[later] >= _ORDER[self]
+        return _ENDED > _RANKS[self._value_] <= _RANKS[later._value_]
 
 
-_TERMINAL = frozenset({State.COMPLETED, State.FAILED, State.CANCELLED})
-_ORDER = {
-    State.NEW: 0,
-    State.QUEUED: 1,
-    State.RUNNING: 2,
-    State.PAUSED: 2,
-    State.UNKNOWN: 2,
-    State.COMPLETED: 3,
-    State.FAILED: 3,
-    State.CANCELLED: 3,
+# By the words, whose hashes are remembered: those of members are computed anew each time, for thousands of jobs.
+_ENDED = 3
+_RANKS = {
+    "new": 0,
+    "queued": 1,
+    "running": 2,
+    "paused": 2,
+    "unknown": 2,
+    "completed": _ENDED,
+    "failed": _ENDED,
+    "cancelled": _ENDED,
 }
 _STATUS = {
-    State.NEW: SmartSimStatus.STATUS_NEW,
-    State.QUEUED: SmartSimStatus.STATUS_QUEUED,
-    State.RUNNING: SmartSimStatus.STATUS_RUNNING,
-    State.PAUSED: SmartSimStatus.STATUS_PAUSED,
-    State.UNKNOWN: SmartSimStatus.STATUS_RUNNING,
-    State.COMPLETED: SmartSimStatus.STATUS_COMPLETED,
-    State.FAILED: SmartSimStatus.STATUS_FAILED,
-    State.CANCELLED: SmartSimStatus.STATUS_CANCELLED,
+    "new": SmartSimStatus.STATUS_NEW,
+    "queued": SmartSimStatus.STATUS_QUEUED,
+    "running": SmartSimStatus.STATUS_RUNNING,
+    "paused": SmartSimStatus.STATUS_PAUSED,
+    "unknown": SmartSimStatus.STATUS_RUNNING,
+    "completed": SmartSimStatus.STATUS_COMPLETED,
+    "failed": SmartSimStatus.STATUS_FAILED,
+    "cancelled": SmartSimStatus.STATUS_CANCELLED,
 }

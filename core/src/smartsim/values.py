@@ -47,10 +47,10 @@ T = TypeVar("T")
 
 def freeze(value: Any) -> Any:
     """Return `value` with every list turned into a tuple and every mapping into an immutable one, recursively."""
+    if value is None or isinstance(value, (str, int, float)):  # before the slow questions about abstract classes
+        return value
     if isinstance(value, Mapping):
         return immutabledict({key: freeze(item) for key, item in value.items()})
-    if isinstance(value, str):
-        return value
     if isinstance(value, Sequence) and not isinstance(value, (bytes, bytearray)):
         return tuple(freeze(item) for item in value)
     return value
@@ -208,7 +208,7 @@ class LaunchPlan:
     run: int = 0
 
 
-@frozen(kw_only=True)
+@frozen(kw_only=True, cache_hash=True)
 class JobHandle:
     """Names one launched job for as long as anyone may ask for it.
 
