@@ -654,3 +654,21 @@ def test_starts_from_many_threads_at_once(exp: Experiment) -> None:
         thread.join(30)
     assert exp.get_status(*models) == [COMPLETED] + [FAILED] * 7
     assert sorted(returncodes(exp)) == [str(number) for number in range(8)]
+
+
+def test_a_driver_that_ignores_interrupts_is_not_interrupted(tmp_path: Path) -> None:
+    """As one that a shell has started in the background."""
+    body = """
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        model = sh("model", "read x < go; exit 5")
+        os.mkdir(model.path)
+        os.mkfifo(model.path + "/go")
+        exp.start(model, block=False)
+        signal.raise_signal(signal.SIGINT)
+        open(model.path + "/go", "w").write("\\n")
+        exp.poll()
+        print(exp.summary("plain").split()[-1], flush=True)
+    """
+    driver = Driver(tmp_path, body)
+    assert driver.line() == "5\n"
+    assert driver.end() == 0

@@ -132,7 +132,8 @@ def watch(target: Interruptible) -> None:
     """From now on tell `target` of Ctrl-C, for as long as it exists.
 
     Python lets only the main thread set handlers: elsewhere the target is noted, and told once any experiment has been
-    started from the main thread.
+    started from the main thread. Where Ctrl-C is ignored, as in a script that a shell runs in the background, it still
+    is.
     """
     _watched.add(target)
     if threading.current_thread() is threading.main_thread():
@@ -152,7 +153,7 @@ def raises() -> bool:
 def _install() -> None:
     global _installed, _replaced
     previous = signal.getsignal(signal.SIGINT)
-    if _installed is not None and previous is _installed:
+    if previous is signal.SIG_IGN or (_installed is not None and previous is _installed):
         return
 
     def handle(number: int, frame: FrameType | None) -> object:
