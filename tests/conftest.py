@@ -26,7 +26,7 @@ def new_experiment(tmp_path: Path) -> Iterator[Callable[..., Experiment]]:
 
     yield make
     for experiment in made:
-        experiment._session.runtime.close()
+        experiment._control.runtime.close()
 
 
 @pytest.fixture

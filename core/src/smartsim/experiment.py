@@ -35,6 +35,7 @@ logger = get_logger(__name__)
 
 AUTO = "auto"
 DEFAULT_INTERFACE = "ipogif0"
+LOOPBACK = "lo"
 
 Method = TypeVar("Method", bound=Callable[..., Any])
 
@@ -84,7 +85,7 @@ class Experiment:
         self.db_identifiers: set[str] = set()
         self._telemetry = ExperimentTelemetryConfiguration()
         self._plugins = Plugins.for_launcher(self._launcher)
-        self._session = Session(name=self.name, path=self.exp_path, launcher=self._launcher, plugins=self._plugins)
+        self._control = Session(name=self.name, path=self.exp_path, launcher=self._launcher, plugins=self._plugins)
         self._databases: list[Orchestrator] = []
 
     def __str__(self) -> str:
@@ -95,7 +96,7 @@ class Experiment:
 
         from smartsim.engine import html, rows
 
-        jobs = rows.rows(self._session.runtime.table.jobs(), now=time.time())
+        jobs = rows.rows(self._control.runtime.table.jobs(), now=time.time())
         return html.experiment(
             name=self.name, path=self.exp_path, launcher=self._launcher, columns=rows.COLUMNS, rows=jobs
         )
@@ -142,9 +143,9 @@ class Experiment:
         if summary:
             self._log_launch_summary(manifest)
         try:
-            self._session.start(manifest, folders=self._unstarted(manifest), kill_on_interrupt=kill_on_interrupt)
+            self._control.start(manifest, folders=self._unstarted(manifest), kill_on_interrupt=kill_on_interrupt)
             if block:
-                self._session.wait(interval=None, kill_on_interrupt=kill_on_interrupt)
+                self._control.wait(interval=None, kill_on_interrupt=kill_on_interrupt)
         except SmartSimError as error:
             logger.error(error)
             raise
@@ -162,7 +163,7 @@ class Experiment:
                 stopped.
         """
         try:
-            self._session.stop(Manifest.of(args))
+            self._control.stop(Manifest.of(args))
         except SmartSimError as error:
             logger.error(error)
             raise
@@ -184,7 +185,7 @@ class Experiment:
             raise TypeError(f"interval={interval!r}: give a number of seconds above 0")
         if not interval > 0:
             raise ValueError(f"interval={interval!r}: give a number of seconds above 0")
-        self._session.wait(interval=interval if verbose else None, kill_on_interrupt=kill_on_interrupt)
+        self._control.wait(interval=interval if verbose else None, kill_on_interrupt=kill_on_interrupt)
 
     @_contextualize
     def finished(self, entity: SmartSimEntity | EntitySequence[Any]) -> bool:
@@ -196,7 +197,7 @@ class Experiment:
         """
         if not isinstance(entity, (Model, Ensemble)):
             raise TypeError(f"finished() takes a Model or an Ensemble, not {type(entity).__name__}: see get_status()")
-        return self._session.finished(entity)
+        return self._control.finished(entity)
 
     @_contextualize
     def get_status(self, *args: SmartSimEntity | EntitySequence[Any]) -> list[SmartSimStatus]:
@@ -208,7 +209,7 @@ class Experiment:
         Raises:
             TypeError: an argument is no entity.
         """
-        return self._session.status(Manifest.of(args))
+        return self._control.status(Manifest.of(args))
 
     @_contextualize
     def reconnect_orchestrator(self, checkpoint: str) -> Orchestrator:
@@ -222,7 +223,7 @@ class Experiment:
             SmartSimError: it cannot be read, or the database is gone.
         """
         try:
-            orchestrator = self._session.reconnect(checkpoint)
+            orchestrator = self._control.reconnect(checkpoint)
         except SmartSimError as error:
             logger.error(error)
             raise
@@ -263,7 +264,7 @@ class Experiment:
             tag=tag,
             overwrite=overwrite,
             verbose=verbose,
-            running=self._session.running_names(),
+            running=self._control.running_names(),
         )
 
     @_contextualize
@@ -291,7 +292,7 @@ class Experiment:
 
         level = Verbosity.parse(verbosity_level)
         manifest = Manifest.of(args)
-        plan_of = self._session.planner(manifest) if level is Verbosity.DEVELOPER else None
+        plan_of = self._control.planner(manifest) if level is Verbosity.DEVELOPER else None
         text = preview_text(self._plugins, self._preview_value(manifest, plan_of), level, output_format)
         if level is Verbosity.INFO:
             logger.warning("A preview at verbosity_level='info' leaves fields out: 'debug' and 'developer' show more")
@@ -312,7 +313,7 @@ class Experiment:
         """
         from smartsim.engine.summary import summary
 
-        ended = [job for job in self._session.runtime.table.jobs() if not job.active]
+        ended = [job for job in self._control.runtime.table.jobs() if not job.active]
         return summary(sorted(ended, key=lambda job: job.is_database), style)
 
     # --- making things -----------------------------------------------------------------------------------------------
@@ -492,7 +493,7 @@ class Experiment:
         orchestrator = Orchestrator(
             path=self._entity_path(entity_name(db_identifier, "db_identifier"), path),
             port=port,
-            interface=interface,
+            interface=self._interface(interface),
             launcher=self._launcher,
             run_command=run_command,
             db_nodes=db_nodes,
@@ -514,6 +515,12 @@ class Experiment:
     def _entity_path(self, name: str, path: str | None) -> str:
         return str(Path(self.exp_path, name)) if path is None else absolute_path(path)
 
+    def _interface(self, given: str | list[str]) -> str | list[str]:
+        """What `create_database` listens on: its default names the network of some supercomputers, not of a laptop."""
+        info = self._plugins.launcher
+        on_this_machine = info is not None and info.one_host
+        return LOOPBACK if given == DEFAULT_INTERFACE and on_this_machine and given not in _interfaces() else given
+
     def _unstarted(self, manifest: Manifest) -> list[Orchestrator]:
         """Databases of this experiment that are not being started: their output still has a place in the tree."""
         return [
@@ -531,7 +538,7 @@ class Experiment:
                 self.exp_path,
                 self._launcher,
                 manifest,
-                database_active=bool(self._session.databases.deployments()),
+                database_active=bool(self._control.databases.deployments()),
             )
         )
 
@@ -545,10 +552,16 @@ class Experiment:
             models=manifest.models,
             ensembles=manifest.ensembles,
             orchestrators=manifest.dbs,
-            active=self._session.databases.orchestrators(),
+            active=self._control.databases.orchestrators(),
             database_info=lambda engine: self._plugins.database_info(engine, os.environ),
             plan_of=plan_of,
         )
+
+
+def _interfaces() -> set[str]:
+    import socket
+
+    return {name for _, name in socket.if_nameindex()}
 
 
 def _checked_launcher(launcher: object) -> str:

@@ -437,6 +437,11 @@ class PluginInfo:
     api: tuple[int, int] = field(converter=_tuple)
     capabilities: frozenset[str] = field(default=frozenset(), converter=_names)
 
+    @property
+    def one_host(self) -> bool:
+        """Whether all jobs of this launcher run on the driver's machine: it has the capability ``one-host``."""
+        return "one-host" in self.capabilities
+
 
 @cache
 def _converter() -> JsonConverter:

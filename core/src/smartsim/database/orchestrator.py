@@ -28,8 +28,6 @@ __all__ = ["Orchestrator"]
 
 logger = get_logger(__name__)
 
-ONE_HOST = "one-host"
-"""Capability of a launcher whose jobs all run on the driver's machine."""
 CHECKPOINT_NAME = "smartsim_db.dat"
 
 
@@ -104,7 +102,7 @@ class Orchestrator(EntityList[DBNode]):
         self.launcher = Plugins.detect() if launcher == "auto" else str(launcher).lower()
         self.engine = engine
         launcher_info = Plugins.for_launcher(self.launcher).launcher
-        self._one_host = launcher_info is not None and ONE_HOST in launcher_info.capabilities
+        self._one_host = launcher_info is not None and launcher_info.one_host
         shards = arguments.shards(db_nodes)
         self.ports = arguments.ports(port, shards, each=self._one_host)
         self._interfaces = arguments.interfaces(interface)
