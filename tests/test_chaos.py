@@ -206,12 +206,11 @@ def kill_supervisor(path: Path) -> float:
 def test_a_supervisor_killed_while_the_driver_waits(
     exp: Experiment, tmp_path: Path, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    models = [sh(exp, f"model{number}", "echo $$; exec sleep 1000") for number in range(3)]
+    models = [sh(exp, f"model{number}", "exec sleep 1000") for number in range(3)]
     killed: list[float] = []
 
     def kill() -> None:
-        for model in models:
-            words(Path(model.path, f"{model.name}.out"), 1)
+        wait_for(lambda: exp.get_status(*models) == [RUNNING] * 3, "the start")
         killed.append(kill_supervisor(tmp_path))
 
     killer = threading.Thread(target=kill)
@@ -321,6 +320,12 @@ class Driver:
             if " SmartSim[" not in text:
                 return text
         raise AssertionError(f"the driver ended: {self.output}")
+
+    def tell(self, text: str) -> None:
+        """Give it a line to read."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{text}\n")
+        self._process.stdin.flush()
 
     def interrupt(self) -> None:
         self._process.send_signal(signal.SIGINT)
@@ -500,12 +505,19 @@ def test_interrupt_at_any_function_call(tmp_path: Path) -> None:
         check_nothing_left(folder)
 
 
-def test_a_second_interrupt_forces(tmp_path: Path) -> None:
-    body = "exp.start(sh('stubborn', \"trap '' TERM; echo $$; while :; do sleep 1000; done\"))\n"
-    driver = Driver(tmp_path, body, SMARTSIM_STOP_GRACE="1000")
+@pytest.mark.parametrize("place", ["runtime:Runtime._enter", "table:JobTable.wait_until_done"])
+def test_a_second_interrupt_forces(tmp_path: Path, place: str) -> None:
+    """While the launch is being taken back, and while the handler stops what runs."""
+    body = f"""
+        interrupt_at("{ENGINE}.{place}", "before", 1, lambda *args: ready.wait() or True)
+        ready = threading.Event()
+        threading.Thread(target=lambda: sys.stdin.readline() and ready.set(), daemon=True).start()
+        exp.start(sh("stubborn", "trap '' TERM; echo $$; while :; do sleep 1000; done"))
+    """
+    driver = Driver(tmp_path, textwrap.dedent(INTERRUPT_AT) + textwrap.dedent(body), SMARTSIM_STOP_GRACE="1000")
     (pid,) = words(tmp_path / "stubborn/stubborn.out", 1)
-    wait_for(lambda: view(tmp_path).jobs, "the job")
-    driver.interrupt()
+    driver.tell("go")
+    assert driver.line() == "pressed\n"
     wait_for(lambda: any(job.rungs for job in view(tmp_path).jobs.values()), "the first rung")
     assert alive(int(pid))
     driver.interrupt()

@@ -207,12 +207,21 @@ class Runtime:
     def take_back(self, ctx: Context, before: Collection[JobHandle]) -> None:
         """End whatever a start has launched, or was about to launch, when it could not be completed.
 
+        Ctrl-C meanwhile forces it.
+
         Args:
             ctx: the context of that start.
             before: the jobs that were active before it.
         """
-        self.backend.stop_run(ctx.path, ctx.run_id, STOP_GRACE.read())
-        self.stop([job.handle for job in self.table.active() if job.handle not in before])
+        try:
+            self._take_back(ctx, before, STOP_GRACE.read())
+        except KeyboardInterrupt:
+            self._take_back(ctx, before, 0.0)
+            raise
+
+    def _take_back(self, ctx: Context, before: Collection[JobHandle], grace: float) -> None:
+        self.backend.stop_run(ctx.path, ctx.run_id, grace)
+        self.stop([job.handle for job in self.table.active() if job.handle not in before], grace)
 
     def close(self) -> None:
         """Let go of everything; jobs run on. A forked process has nothing to let go of."""
