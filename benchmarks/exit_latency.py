@@ -1,8 +1,9 @@
-"""From the end of a process to the driver's knowledge of it, while many others run, beside a blocking `os.waitpid`.
+"""From the end of a process to its visible status, while many others run, beside a blocking `os.waitpid`.
 
 python benchmarks/exit_latency.py [--running 1000] [--samples 300]
 
-A member writes the time into its output as the last thing that it does; the driver notes the time when it is told. The
+A member writes the time into its output as the last thing that it does; an observer notes the time when the
+Experiment knows. The
 yardstick is a child of the driver's own that is waited for directly. Milliseconds.
 """
 
@@ -10,6 +11,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import queue
 import statistics
@@ -18,8 +20,13 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from smartsim.engine.supervisor.client import Command, Exited, SupervisorClient
+from smartsim import Experiment
+from smartsim.plugin import hookimpl
+
+if TYPE_CHECKING:
+    from smartsim.values import JobEvent
 
 LAST_ACT = "import os, sys, time; os.write(1, repr(time.time()).encode()); os._exit(0)"
 LAST = [sys.executable, "-I", "-S", "-c", LAST_ACT]
@@ -46,28 +53,35 @@ def direct(samples: int) -> list[float]:
     return found
 
 
-def supervised(place: str, running: int, samples: int) -> list[float]:
-    """The same through the supervisor, beside `running` others."""
-    seen: queue.SimpleQueue[tuple[str, float]] = queue.SimpleQueue()
+class Observer:
+    """Notes when a job's end has become visible."""
 
-    def on_exit(ends: list[Exited]) -> None:
-        now = time.time()
-        for end in ends:
-            seen.put((end.id, now))
+    def __init__(self) -> None:
+        self.seen: queue.SimpleQueue[tuple[str, float]] = queue.SimpleQueue()
 
-    client = SupervisorClient.start(place, on_exit, print)
-    sleepers = [
-        Command(f"sleep-{k}", ["sleep", "100000"], {}, place, "/dev/null", "/dev/null", {}) for k in range(running)
-    ]
-    client.launch(sleepers, os.environ)
+    @hookimpl
+    def smartsim_job_event(self, event: JobEvent) -> None:
+        """Called when `Experiment.get_status` already says so."""
+        if event.status.state.terminal:
+            self.seen.put((event.entity, time.time()))
+
+
+def observed(place: str, running: int, samples: int) -> list[float]:
+    """The same through an Experiment, beside `running` others."""
+    experiment = Experiment("latency", exp_path=place)
+    observer = Observer()
+    experiment._plugins.register(observer, "observer")  # noqa: SLF001 - what an installed extension does
+    sleeper = experiment.create_run_settings("sleep", exe_args="100000")
+    sleepers = experiment.create_ensemble("sleepers", run_settings=sleeper, replicas=running)
+    experiment.start(sleepers, block=False)
     found = []
     for k in range(samples):
-        out = f"{place}/{k}.out"
-        client.launch([Command(f"sample-{k}", LAST, {}, place, out, out, {})], os.environ)
-        name, now = seen.get()
-        assert name == f"sample-{k}", name
-        found.append(now - float(Path(out).read_text()))
-    client.shutdown(0.0)
+        sample = experiment.create_model(f"sample-{k}", experiment.create_run_settings(LAST[0], exe_args=LAST[1:]))
+        experiment.start(sample, block=False)
+        name, now = observer.seen.get()
+        assert name == sample.name, name
+        found.append(now - float(Path(sample.path, f"{name}.out").read_text()))
+    experiment.stop(sleepers)
     return found
 
 
@@ -76,13 +90,14 @@ def main() -> None:
     parser.add_argument("--running", type=int, default=1000)
     parser.add_argument("--samples", type=int, default=300)
     options = parser.parse_args()
+    logging.getLogger("SmartSim").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory() as place:
-        latencies = supervised(place, options.running, options.samples)
+        latencies = observed(place, options.running, options.samples)
     result = {
         "running": options.running,
         "samples": options.samples,
         "direct": quantiles(direct(options.samples)),
-        "supervised": quantiles(latencies),
+        "experiment": quantiles(latencies),
         "load": os.getloadavg()[0],
     }
     print(json.dumps(result, indent=2))

@@ -9,13 +9,15 @@ from __future__ import annotations
 
 import argparse
 import json
+import logging
 import os
 import subprocess
 import tempfile
 import time
 from pathlib import Path
 
-from smartsim.engine.supervisor.client import Command, SupervisorClient
+from smartsim import Experiment
+from smartsim.engine.supervisor.journal import fold, journal_path, read
 
 
 def switches(pid: int) -> dict[str, int]:
@@ -36,23 +38,22 @@ def main() -> None:
     parser.add_argument("--running", type=int, default=1000)
     parser.add_argument("--seconds", type=float, default=10.0)
     options = parser.parse_args()
+    logging.getLogger("SmartSim").setLevel(logging.ERROR)
     with tempfile.TemporaryDirectory() as place, subprocess.Popen(["sleep", "100000"]) as sleeper:
-        client = SupervisorClient.start(place, lambda _: None, print)
-        commands = [
-            Command(f"sleep-{k}", ["sleep", "100000"], {}, place, "/dev/null", "/dev/null", {})
-            for k in range(options.running)
-        ]
-        client.launch(commands, os.environ)
-        client.jobs()
+        experiment = Experiment("idle", exp_path=place)
+        settings = experiment.create_run_settings("sleep", exe_args="100000")
+        sleepers = experiment.create_ensemble("sleepers", run_settings=settings, replicas=options.running)
+        experiment.start(sleepers, block=False)
+        supervisor = fold(read(journal_path(place))).supervisor
+        assert supervisor is not None
         time.sleep(1.0)
-        assert client.pid is not None
-        pids = {"driver": os.getpid(), "supervisor": client.pid, "sleeping_process": sleeper.pid}
+        pids = {"driver": os.getpid(), "supervisor": int(supervisor["pid"]), "sleeping_process": sleeper.pid}
         before = {name: switches(pid) for name, pid in pids.items()}
         time.sleep(options.seconds)
         after = {name: switches(pid) for name, pid in pids.items()}
-        # This thread's own sleep is not the client's.
+        # This thread's own sleep is not the Experiment's.
         wakeups = {name: increase(before[name], after[name], os.getpid()) for name in pids}
-        client.shutdown(0.0)
+        experiment.stop(sleepers)
         sleeper.kill()
     print(json.dumps({"running": options.running, "seconds": options.seconds, "wakeups": wakeups}, indent=2))
 
