@@ -3,8 +3,7 @@
 python benchmarks/exit_latency.py [--running 1000] [--samples 300]
 
 A member writes the time into its output as the last thing that it does; an observer notes the time when the
-Experiment knows. The
-yardstick is a child of the driver's own that is waited for directly. Milliseconds.
+Experiment knows. The yardstick is a child of the driver's own that is waited for directly. Milliseconds.
 """
 
 from __future__ import annotations
