@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from smartsim.engine.manifest import Manifest
-from smartsim.engine.session import Session
 from smartsim.entity import Ensemble, EntitySequence, Model, SmartSimEntity
 from smartsim.entity.checks import absolute_path, entity_name
 from smartsim.error import SmartSimError
@@ -78,6 +77,8 @@ class Experiment:
     """
 
     def __init__(self, name: str, exp_path: str | None = None, launcher: str = "local") -> None:
+        from smartsim.engine.session import Session
+
         self.name = entity_name(name, "Experiment")
         self.exp_path = _experiment_path(self.name, exp_path)
         launcher = _checked_launcher(launcher)

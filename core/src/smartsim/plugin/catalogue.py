@@ -8,7 +8,6 @@ it; both take names of plugins or of distributions, separated by commas.
 from __future__ import annotations
 
 from functools import cache
-from importlib.metadata import Distribution, EntryPoint, PackageNotFoundError, distributions, version
 from typing import TYPE_CHECKING
 
 from attrs import evolve, field, frozen
@@ -20,6 +19,7 @@ from smartsim.values import PluginInfo
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
+    from importlib.metadata import Distribution, EntryPoint  # noqa: TC004 - a provider is never turned into JSON
 
 __all__ = ["GROUPS", "Catalogue", "PluginReport", "Provider", "catalogue", "core_version", "instantiate"]
 
@@ -182,6 +182,8 @@ def instantiate(provider: Provider) -> tuple[object, PluginInfo]:
 @cache
 def catalogue() -> Catalogue:
     """The catalogue of this environment; reading it imports no plugin. Kept for the life of the process."""
+    from importlib.metadata import distributions
+
     found = sorted(
         _providers(distributions()), key=lambda provider: (provider.group, provider.name, provider.distribution)
     )
@@ -231,6 +233,8 @@ def _check_range(provider: Provider) -> None:
 
 def core_version() -> str:
     """Version of the installed core."""
+    from importlib.metadata import PackageNotFoundError, version
+
     try:
         return version(CORE)
     except PackageNotFoundError:
