@@ -240,3 +240,20 @@ def wait_for_end(tmp_path: Path, seconds: float = 20) -> dict[str, object]:
             return next(r for r in records if r["kind"] == "state" and r["state"] in {"failed", "completed"})
         threading.Event().wait(0.01)
     raise AssertionError("the supervisor did not end")
+
+
+def test_the_log_tells_of_every_model_and_of_the_members_that_failed(
+    exp: Experiment, capsys: pytest.CaptureFixture[str]
+) -> None:
+    good, bad = (exp.create_run_settings("/bin/sh", exe_args=["-c", script]) for script in ("true", "exit 3"))
+    exp.start(
+        exp.create_model("alone", good),
+        exp.create_ensemble("fine", run_settings=good, replicas=2),
+        exp.create_ensemble("broken", run_settings=bad, replicas=2),
+    )
+    said = capsys.readouterr().out
+    assert [name for name in ("alone", "fine_0", "fine_1", "broken_0", "broken_1") if f" {name}(" in said] == [
+        "alone",
+        "broken_0",
+        "broken_1",
+    ]

@@ -5,6 +5,7 @@ The thread that learns of an exit must not wait for an observer, and an observer
 
 from __future__ import annotations
 
+import logging
 import threading
 from queue import SimpleQueue
 from typing import TYPE_CHECKING
@@ -72,7 +73,10 @@ def _deliver(
 
 
 def log_event(event: JobEvent) -> None:
-    """Say in the log that a job has ended, as a warning when it failed."""
+    """Say in the log that a job has ended, as a warning when it failed.
+
+    Of the members of an ensemble, which may be thousands, only the failures are for everybody.
+    """
     status = event.status
     if not status.state.terminal:
         return
@@ -80,4 +84,5 @@ def log_event(event: JobEvent) -> None:
     if status.state is State.FAILED:
         logger.warning("%s: %s, %s", name, status.state.status, status.reason or "no reason known")
     else:
-        logger.info("%s: %s", name, status.state.status)
+        level = logging.DEBUG if event.group and event.entity_type == "Model" else logging.INFO
+        logger.log(level, "%s: %s", name, status.state.status)
