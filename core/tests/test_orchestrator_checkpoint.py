@@ -73,7 +73,7 @@ def test_a_checkpoint_gives_the_object_back(tmp_path: Path, shards: int) -> None
     assert [path.name for path in tmp_path.iterdir()] == ["smartsim_db.dat"]
     read = read_checkpoint(str(file))
     assert read == checkpoint
-    database = read.orchestrator()
+    database = Orchestrator.restore(read)
     assert database.spec(4) == checkpoint.spec
     assert database.deployment == checkpoint.deployment
     assert database.hosts == [f"10.0.0.{i}" for i in range(shards)]

@@ -432,7 +432,7 @@ def test_a_database_that_needs_hosts_can_be_restored(launcher: Launcher, tmp_pat
     checkpoint = Checkpoint.of(
         database, spec=database.spec(), deployment=deployment(), experiment_path="/exp", handles={}
     )
-    restored = attrs.evolve(checkpoint, run_command="mpirun").orchestrator()
+    restored = Orchestrator.restore(attrs.evolve(checkpoint, run_command="mpirun"))
     assert restored.deployment == deployment()
     assert restored.entities[0].run_settings.hosts == ["10.0.0.0"]
 

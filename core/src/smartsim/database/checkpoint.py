@@ -78,16 +78,6 @@ class Checkpoint:
             handles=handles,
         )
 
-    def orchestrator(self) -> Orchestrator:
-        """Return an object for the database, as the driver that started it had; it knows the addresses.
-
-        Raises:
-            SSUnsupportedError: the launcher is not installed here.
-        """
-        from smartsim.database.orchestrator import Orchestrator
-
-        return Orchestrator.restore(self)
-
 
 def write_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
     """Write `checkpoint` to the file `path`; whoever reads it meanwhile sees the old one or the new one, never a part.

@@ -170,7 +170,11 @@ class Orchestrator(EntityList[DBNode]):
 
     @classmethod
     def restore(cls, checkpoint: Checkpoint) -> Orchestrator:
-        """Return the object for the running database that `checkpoint` describes."""
+        """Return the object for the running database that `checkpoint` describes.
+
+        Raises:
+            SSUnsupportedError: its launcher is not installed here.
+        """
         spec = checkpoint.spec
         hosts = [node.host for node in checkpoint.deployment.nodes]
         orchestrator = cls(

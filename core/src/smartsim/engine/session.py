@@ -305,10 +305,11 @@ class Session:
             FileNotFoundError: there is no such checkpoint.
             SmartSimError: it cannot be read, or the database is gone.
         """
+        from smartsim.database import Orchestrator
         from smartsim.database.checkpoint import read_checkpoint
 
         saved = read_checkpoint(checkpoint)
-        orchestrator = saved.orchestrator()
+        orchestrator = Orchestrator.restore(saved)
         self.databases.refuse_conflicts([orchestrator])
         if not self.runtime.plugins.orchestrator_active(saved.deployment):
             addresses = ", ".join(saved.deployment.addresses)
