@@ -10,12 +10,16 @@ import pytest
 from ports import free_ports
 from smartsim.cli import validate
 from smartsim.cli.main import main
+from smartsim.log import get_logger
 
 
 @pytest.fixture
-def temporary(private_folder, monkeypatch):
-    monkeypatch.setenv("SMARTSIM_LOG_LEVEL", "quiet")
-    return private_folder
+def temporary(private_folder):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SMARTSIM_LOG_LEVEL", "quiet")
+        yield private_folder
+    # A module that is imported while the variable is set turns the shared logger down; this turns it up again.
+    get_logger("smartsim")
 
 
 def kept(temporary: Path) -> list[Path]:
